@@ -1,0 +1,38 @@
+// The sky: a mesh of clipped modes, as SExtractor makes it (Bertin & Arnouts 1996, section 3), and the noise.
+#pragma once
+#include "kernels/arena.h"
+
+namespace star {
+
+struct Mesh {
+    int size = 64;     ///< pixels per cell, each way; the last row and column of cells may be smaller (merged if < size/2)
+    int filter = 3;    ///< median filter over so many cells, odd; 1 for none
+    float clip = 3;    ///< sigma of the clipping about the median
+    int rounds = 20;   ///< of clipping at most
+};
+
+constexpr int mesh_cells(int extent, int size) { return extent < size ? 1 : (extent + size / 2) / size; }
+
+/// Per cell, from its usable pixels (finite, and mask = 0): clip iteratively at `clip` sigma about the median; then
+/// background = 2.5 median - 1.5 mean, or the median where |mean - median| >= 0.3 sigma (a crowded cell); rms = clipped
+/// sigma. Cells with fewer than a quarter of their pixels usable take the median of their neighbours, ring by ring; then both maps are median filtered.
+///   image   (1,H,W,1) float
+///   mask    (1,H,W,1) uint8, non-zero = unusable; data = null for none
+///   level   (1,mesh_cells(H),mesh_cells(W),1) float, overwritten; all 0 if no pixel is usable
+///   rms     as level
+/// Sums in double, in a fixed order. Queued on `stream`; temporary memory from `scratch`.
+void background_mesh(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, View<float> level,
+                     View<float> rms, Arena& scratch);
+
+/// A mesh map at every pixel: bilinear between cells' centres, constant beyond the outermost.
+///   mesh    (1,h,w,1);  size: Mesh::size;  out (1,H,W,1), overwritten
+void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> out);
+
+/// The random noise, seen through its high spatial frequencies, where stars broader than a pixel have little power:
+/// per cell, 1.4826 * median|d| / 6 of d = the 3x3 filter (1,-2,1)x(1,-2,1) (norm 6) over its usable pixels; then the
+/// lower quartile over cells. One float on the device, overwritten; NaN if no pixel is usable. Right for noise that is
+/// independent from pixel to pixel; in a crowded field an upper limit, in a drizzled image a lower one.
+void high_frequency_noise(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
+                          Arena& scratch);
+
+}  // namespace star

@@ -1,0 +1,51 @@
+// Batch normalisation over N,H,W (Ioffe & Szegedy 2015), with the residual addition and ReLU that follow it in a ResNet.
+// Three modes: batch statistics (training from scratch), frozen running statistics (pretrained, adapting), and folded into
+// the convolution before it (inference: batch_norm_fold).
+#pragma once
+#include "kernels/arena.h"
+
+namespace star {
+
+struct BatchNorm {
+    float epsilon = 1e-5f;
+    float momentum = 0.1f;  ///< running = (1 - momentum) running + momentum batch; the variance unbiased, as PyTorch has it
+    bool frozen = false;    ///< normalise with the running statistics, leave them alone
+    bool relu = false;      ///< y = max(y, 0) at the end
+};
+
+/// One value per channel, on the device.
+struct BatchNormParams {
+    const float* gamma;
+    const float* beta;
+    float* mean;      ///< running; updated unless frozen
+    float* variance;  ///< running; updated unless frozen
+};
+
+// T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Statistics
+// and sums in float (pairs of float sums per fixed run of rows, added in order): a function of the shape alone.
+// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ.
+
+/// y = gamma (x - mean) * inv_std + beta [+ residual] [then ReLU];  inv_std = 1 / sqrt(variance + epsilon).
+///   residual  added before the ReLU; data = null for none
+///   saved     (2,1,1,C) float, overwritten: the mean and inv_std used; what the backward needs
+///   y         overwritten; may be x's memory
+template <class T>
+void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual,
+                        View<T> y, View<float> saved, Arena& scratch);
+
+/// The gradients of dot(dy, y): dx overwritten, dgamma and dbeta *added*.
+///   y          forward's output: the ReLU's mask is y > 0 (read only if how.relu)
+///   dresidual  overwritten with dy after the mask; data = null for none; may be dy's memory
+///   dx         overwritten; may be dy's memory if dresidual isn't
+template <class T>
+void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<const T> dy, View<const float> saved,
+                         const float* gamma, BatchNorm how, View<T> dx, View<T> dresidual, float* dgamma, float* dbeta,
+                         Arena& scratch);
+
+/// Folds frozen statistics into the convolution before it:
+/// folded_w[k,...] = w[k,...] * gamma[k] / sqrt(variance[k] + epsilon), folded_bias = beta - mean * (the same factor).
+template <class T>
+void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, float epsilon, View<T> folded_w,
+                     float* folded_bias);
+
+}  // namespace star

@@ -1,0 +1,56 @@
+// The CPU's memory, and the choice between devices.
+#include "kernels/device.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/dispatch.h"
+
+namespace star {
+
+namespace cpu {
+void* allocate(std::size_t bytes) {
+    void* p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+    if (!p) fail(Fault::device, "out of memory: ", bytes, " bytes wanted");
+    return p;
+}
+void release(void* p) noexcept { std::free(p); }
+}  // namespace cpu
+
+int cuda_devices() {
+    if constexpr (with_cuda) return cuda::devices();
+    return 0;
+}
+
+void* allocate(Device device, std::size_t bytes) {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) return cuda::allocate(device.index, bytes);
+    require(device.kind == Device::Kind::cpu, "this build has no CUDA");
+    return cpu::allocate(bytes);
+}
+
+void release(Device device, void* p) noexcept {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) return cuda::release(device.index, p);
+    cpu::release(p);
+}
+
+void copy_to_device(Stream stream, void* device, const void* host, std::size_t bytes) {
+    on<[](Stream, void* d, const void* h, std::size_t n) { if (n) std::memcpy(d, h, n); }, cuda::copy_to_device>(
+        stream, device, host, bytes);
+}
+
+void copy_to_host(Stream stream, void* host, const void* device, std::size_t bytes) {
+    on<[](Stream, void* h, const void* d, std::size_t n) { if (n) std::memcpy(h, d, n); }, cuda::copy_to_host>(
+        stream, host, device, bytes);
+}
+
+void fill_zero(Stream stream, void* device, std::size_t bytes) {
+    on<[](Stream, void* d, std::size_t n) { if (n) std::memset(d, 0, n); }, cuda::fill_zero>(stream, device, bytes);
+}
+
+void synchronize(Stream stream) {
+    on<[](Stream) {}, cuda::synchronize>(stream);
+}
+
+}  // namespace star

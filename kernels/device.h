@@ -1,0 +1,81 @@
+// Where memory lives and work runs. Everything that differs between devices passes through here and dispatch.h.
+#pragma once
+#include <cstddef>
+#include <memory>
+
+#include "kernels/check.h"
+#include "kernels/thread_pool.h"
+#include "kernels/types.h"
+
+namespace star {
+
+struct Device {
+    enum class Kind { cpu, cuda } kind = Kind::cpu;
+    int index = 0;
+    bool operator==(const Device&) const = default;
+};
+
+int cuda_devices();  ///< How many CUDA devices can be used; 0 without one, without a driver or in a CPU-only build.
+
+/// A queue of work on one device, run in order. On a CPU, work is done by `pool` before the call returns.
+/// A dry stream runs nothing: it is used to measure memory (arena.h). A value; make_stream and free_stream own nothing
+/// but `handle`.
+struct Stream {
+    Device device;
+    ThreadPool* pool = nullptr;  ///< the CPU's threads; also given to CUDA streams for work on the host's side
+    void* handle = nullptr;      ///< cudaStream_t; null is CUDA's default stream
+    bool dry = false;
+};
+
+inline Stream dry(Stream s) {
+    s.dry = true;
+    return s;
+}
+
+void* allocate(Device, std::size_t bytes);  ///< 256-byte aligned, uninitialised. Throws Error (Fault::device) if out of memory.
+void release(Device, void*) noexcept;
+void copy_to_device(Stream, void* device, const void* host, std::size_t bytes);  ///< Queued; `host` must live until done.
+void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);    ///< Queued; `host` must live until done.
+void fill_zero(Stream, void* device, std::size_t bytes);                         ///< Queued.
+void synchronize(Stream);  ///< Waits, and throws the first error of anything queued before.
+
+/// Owned array on a device.
+template <class T>
+class Buffer {
+public:
+    Buffer() = default;
+    Buffer(Device device, std::int64_t count)
+        : data_(count ? static_cast<T*>(allocate(device, std::size_t(count) * sizeof(T))) : nullptr, Free{device}),
+          count_(count) {}
+    T* data() const { return data_.get(); }
+    std::int64_t size() const { return count_; }
+    View<T> view(Shape shape) const {
+        require(shape.size() <= count_, "Buffer: a view of ", shape.size(), " elements, ", count_, " held");
+        return {data(), shape};
+    }
+
+private:
+    struct Free {
+        Device device;
+        void operator()(T* p) const noexcept { release(device, p); }
+    };
+    std::unique_ptr<T[], Free> data_;
+    std::int64_t count_ = 0;
+};
+
+// What each device brings. cpu: device.cpp. cuda: device_cuda.cu, or simt_host.cpp in the emulated tests.
+namespace cpu {
+void* allocate(std::size_t bytes);
+void release(void*) noexcept;
+}  // namespace cpu
+namespace cuda {
+int devices();
+void* allocate(int index, std::size_t bytes);
+void release(int index, void*) noexcept;
+void copy_to_device(Stream, void* device, const void* host, std::size_t bytes);
+void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);
+void fill_zero(Stream, void* device, std::size_t bytes);
+void synchronize(Stream);
+}  // namespace cuda
+
+}  // namespace star

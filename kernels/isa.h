@@ -1,0 +1,11 @@
+// Which vector instructions the processor has. The program starts on any x86-64-v2 and picks at run time.
+#pragma once
+
+namespace star {
+
+enum class Isa { baseline, avx2, avx512 };  // x86-64-v2 (SSE4.2); AVX2 + FMA; AVX-512 F, BW, DQ, VL
+
+Isa best_isa();               ///< The best this processor and operating system offer.
+const char* isa_name(Isa);    ///< "sse4.2", "avx2", "avx512".
+
+}  // namespace star
