@@ -30,6 +30,7 @@ struct Candidates {
     View<float> scores;  ///< (N,1,1,capacity)
     View<int> labels;    ///< (N,1,1,capacity) class
     View<int> anchors;   ///< (N,1,1,capacity) index of the anchor within the image
+    View<float> chances; ///< (N,1,capacity,classes) sigmoid of every class's logit; data = null for none
     View<int> count;     ///< (1,1,1,N)
 };
 

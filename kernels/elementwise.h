@@ -7,9 +7,9 @@ namespace star {
 // T is float or bf16; all views of one shape. Overwrites its output, which may be the memory of any input.
 // Queued on `stream`. Throws Error if the shapes differ.
 
-/// y = a + b
+/// y = a + b, then max(., 0) if relu
 template <class T>
-void add(Stream stream, View<const T> a, View<const T> b, View<T> y);
+void add(Stream stream, View<const T> a, View<const T> b, bool relu, View<T> y);
 
 /// dx = dy where y > 0, else 0: the gradient of dot(dy, max(x, 0)) with y = max(x, 0).
 template <class T>

@@ -1,0 +1,72 @@
+// From pixels to blending units: sky, noise, normalisation, fixed tiles, network, one suppression over all seams.
+// Knows nothing of files or WCS.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "nn/retinanet.h"
+
+namespace star {
+
+inline constexpr int most_classes = 8;
+
+/// One blending unit. Coordinates in pixel edges of the image (types.h, Box).
+struct Detection {
+    Box box;
+    float score = 0;                  ///< 1 - prod (1 - sigmoid): that there is a unit at all
+    int label = 0;                    ///< the likeliest class, from 0
+    float chances[most_classes] = {}; ///< sigmoid of each class's logit; not normalised
+};
+
+/// What to look at. Host memory, read during detect() alone.
+struct Sky {
+    View<const float> image;          ///< (1,H,W,1); not finite = unusable
+    View<const std::uint8_t> mask{nullptr, nothing};  ///< (1,H,W,1), non-zero = unusable; data = null for none
+    float sigma = 0;                  ///< the random noise per pixel at the sky's level, image units; 0: estimated from
+                                      ///< the image's high frequencies
+};
+
+struct Detections {
+    std::vector<Detection> units;     ///< in descending order of score
+    float background = 0;             ///< mean of the mesh, image units
+    float sigma = 0;                  ///< the noise used
+    bool sigma_estimated = false;
+    std::vector<float> background_map;///< (H,W): what was subtracted
+    std::int64_t usable_pixels = 0;
+    int tiles = 0, tiles_done = 0;    ///< tiles without a usable pixel count as done
+    bool cancelled = false;
+};
+
+/// Called between batches of tiles; false stops, and what was found so far is returned.
+using Progress = std::function<bool(int tiles_done, int tiles)>;
+
+/// A trained network, ready to detect. Immutable: any number of threads may call detect() at once, each with a stream of
+/// its own on the device it was made for. T: float or bf16, the activations.
+template <class T>
+class Detector {
+public:
+    /// Loads the weights that `find(name)` gives, folds the batch norms. Throws Error (Fault::input) naming a tensor that is
+    /// missing or has another shape.
+    Detector(Stream stream, const Architecture&, const Procedure&, const std::function<const NamedTensor*(const std::string&)>& find);
+
+    /// tiles_in_flight: how many tiles are computed at once; changes memory and speed, never the result.
+    /// An image without a usable pixel gives no units. Throws Error (Fault::device) if memory runs out.
+    Detections detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress = {}) const;
+
+    /// Bytes that detect() takes on the device for an image of this size.
+    std::int64_t memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const;
+
+    const Architecture& architecture() const { return net_->architecture; }
+    const Procedure& procedure() const { return procedure_; }
+    std::int64_t parameters() const { return params_->count(); }
+
+private:
+    struct Tiles;
+    Tiles queue_tiles(const Pass&, View<const float> normalised, const std::vector<std::pair<int, int>>& origins) const;
+
+    Procedure procedure_;
+    std::unique_ptr<RetinaNet> net_;
+    std::unique_ptr<Params> params_;
+};
+
+}  // namespace star
