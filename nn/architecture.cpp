@@ -46,6 +46,7 @@ void check(const Architecture& a) {
         if (a.widths[i] % 8) fail(Fault::usage, "widths: ", a.widths[i], " is not a multiple of 8");
         within("strides", a.strides[i], 1, 2);
     }
+    within("norm_epsilon", a.norm_epsilon, 0, 0.1);
     within("pyramid_width", a.pyramid_width, 8, 1024);
     within("head_width", a.head_width, 8, 1024);
     if (a.pyramid_width % 8 || a.head_width % 8) fail(Fault::usage, "pyramid_width and head_width must be multiples of 8");

@@ -20,6 +20,7 @@ struct Architecture {
     std::vector<int> blocks{3, 4, 6, 3};          ///< bottlenecks per stage
     std::vector<int> widths{64, 128, 256, 512};   ///< of the 3x3 convolutions; a stage's output is 4 times as wide
     std::vector<int> strides{1, 2, 2, 2};         ///< of each stage
+    float norm_epsilon = 1e-5f;                   ///< of batch norm; 0 for torchvision's COCO_V1 weights
     int pyramid_width = 256;
     int pyramid_first = 1;                        ///< first stage the pyramid takes (0 = C2)
     int pyramid_levels = 3;                       ///< levels that heads look at, from the finest; the rest only feeds down

@@ -103,7 +103,7 @@ struct ConvNorm {
     Conv how;
     BatchNorm norm;
 
-    ConvNorm(int in, int out, int size, Conv how, bool relu, float first_gamma = 1)
+    ConvNorm(int in, int out, int size, Conv how, bool relu, float epsilon, float first_gamma = 1)
         : weight(conv_weight(in, out, size, kaiming_normal(out, size))),
           gamma(per_channel(out, Run::plain, first_gamma)),
           beta(per_channel(out, Run::plain, 0)),
@@ -114,6 +114,7 @@ struct ConvNorm {
           how(how) {
         folded_weight.run = Run::derived;
         norm.relu = relu;
+        norm.epsilon = epsilon;
     }
 
     template <class T>

@@ -11,11 +11,11 @@ struct Bottleneck {
     ConvNorm reduce, spatial, expand;
     std::optional<ConvNorm> projection;  // where stride or width changes
 
-    Bottleneck(int in, int width, int stride)
-        : reduce(in, width, 1, {1, 0}, true),
-          spatial(width, width, 3, {stride, 1}, true),
-          expand(width, 4 * width, 1, {1, 0}, true, 0) {  // gamma = 0: the block starts as the identity (Goyal et al. 2017)
-        if (stride != 1 || in != 4 * width) projection.emplace(in, 4 * width, 1, Conv{stride, 0}, false);
+    Bottleneck(int in, int width, int stride, float epsilon)
+        : reduce(in, width, 1, {1, 0}, true, epsilon),
+          spatial(width, width, 3, {stride, 1}, true, epsilon),
+          expand(width, 4 * width, 1, {1, 0}, true, epsilon, 0) {  // gamma = 0: the block starts as the identity (Goyal et al. 2017)
+        if (stride != 1 || in != 4 * width) projection.emplace(in, 4 * width, 1, Conv{stride, 0}, false, epsilon);
     }
 
     template <class T>
@@ -83,14 +83,14 @@ struct ResNet {
     explicit ResNet(const Architecture& a) {
         int in = a.in_channels;
         for (const auto& c : a.stem) {
-            stem.emplace_back(in, c.width, c.size, Conv{c.stride, c.size / 2}, true);
+            stem.emplace_back(in, c.width, c.size, Conv{c.stride, c.size / 2}, true, a.norm_epsilon);
             in = c.width;
         }
         if (a.stem_pool) pool.emplace();
         for (std::size_t s = 0; s < a.blocks.size(); ++s) {
             auto& stage = stages.emplace_back();
             for (int b = 0; b < a.blocks[s]; ++b) {
-                stage.emplace_back(in, a.widths[s], b == 0 ? a.strides[s] : 1);
+                stage.emplace_back(in, a.widths[s], b == 0 ? a.strides[s] : 1, a.norm_epsilon);
                 in = 4 * a.widths[s];
             }
         }

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds everything, runs every test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools/install_packages.sh
+cmake -S . -B build -G Ninja
+cmake --build build
+ctest --test-dir build --output-on-failure
