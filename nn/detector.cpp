@@ -85,64 +85,13 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
     const Shape shape = sky.image.shape;
     const int H = shape.h, W = shape.w, core = procedure_.core, scale = procedure_.input_scale;
     const int classes = net_->architecture.classes;
-    require(shape == Shape{1, H, W, 1} && H > 0 && W > 0, "Detector: an image is (1,H,W,1)");
     require(tiles_in_flight >= 1, "Detector: ", tiles_in_flight, " tiles in flight");
-    const bool masked = sky.mask.data != nullptr;
-    require(!masked || sky.mask.shape == shape, "Detector: the mask's shape isn't the image's");
-    const auto usable = [&](std::int64_t i) { return std::isfinite(sky.image.data[i]) && !(masked && sky.mask.data[i]); };
 
     Detections result;
-    result.sigma = sky.sigma;
-    for (std::int64_t i = 0; i < shape.size(); ++i) result.usable_pixels += usable(i);
+    result.sky = prepare_sky(stream, sky, procedure_);
+    const View<const float> normalised = result.sky.normalised.view(shape);
     const int down = tiles_along(H, core), across = tiles_along(W, core);
     result.tiles = down * across;
-    result.background_map.assign(std::size_t(shape.size()), 0.0f);
-    if (result.usable_pixels == 0) {
-        result.tiles_done = result.tiles;
-        return result;
-    }
-
-    // Once per image, before tiling: sky, noise, stretch.
-    const Buffer<float> image(stream.device, shape.size()), background(stream.device, shape.size()), noise(stream.device, 1);
-    Buffer<std::uint8_t> mask;
-    copy_to_device(stream, image.data(), sky.image.data, std::size_t(shape.size()) * sizeof(float));
-    View<const std::uint8_t> mask_view{nullptr, nothing};
-    if (masked) {
-        mask = {stream.device, shape.size()};
-        copy_to_device(stream, mask.data(), sky.mask.data, std::size_t(shape.size()));
-        mask_view = mask.view(shape);
-    }
-    {
-        const Mesh mesh = procedure_.mesh;
-        const Shape cells{1, mesh_cells(H, mesh.size), mesh_cells(W, mesh.size), 1};
-        const Buffer<float> level(stream.device, cells.size()), rms(stream.device, cells.size());
-        Arena measure = Arena::measuring();
-        const auto queue = [&](Stream s, Arena& scratch) {
-            background_mesh(s, image.view(shape), mask_view, mesh, level.view(cells), rms.view(cells), scratch);
-            if (sky.sigma <= 0) high_frequency_noise(s, image.view(shape), mask_view, mesh, noise.data(), scratch);
-        };
-        queue(dry(stream), measure);
-        Arena scratch(stream.device, measure.peak());
-        queue(stream, scratch);
-        std::vector<float> levels(std::size_t(cells.size()));
-        copy_to_host(stream, levels.data(), level.data(), levels.size() * sizeof(float));
-        if (sky.sigma <= 0) copy_to_host(stream, &result.sigma, noise.data(), sizeof(float));
-        synchronize(stream);
-        double sum = 0;
-        for (float v : levels) sum += v;
-        result.background = float(sum / double(levels.size()));
-        result.sigma_estimated = sky.sigma <= 0;
-        if (procedure_.normalise.by == Normalise::By::paper)  // Eq. 3 and 4 know one background, the global mean
-            copy_to_device(stream, background.data(), std::vector<float>(std::size_t(shape.size()), result.background).data(),
-                           std::size_t(shape.size()) * sizeof(float));
-        else
-            mesh_to_image(stream, level.view(cells), mesh.size, background.view(shape));
-        copy_to_host(stream, result.background_map.data(), background.data(), std::size_t(shape.size()) * sizeof(float));
-        if (!(result.sigma > 0)) result.sigma = 1;  // a constant image: whatever the unit, there is nothing above the sky
-        copy_to_device(stream, noise.data(), &result.sigma, sizeof(float));
-        synchronize(stream);
-    }
-    normalise(stream, image.view(shape), mask_view, background.view(shape), noise.data(), procedure_.normalise, image.view(shape));
 
     // Tiles with something to see, a few at a time.
     std::vector<std::pair<int, int>> origins;
@@ -150,15 +99,16 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
         for (int j = 0; j < across; ++j) {
             bool any = false;
             for (int y = i * core; y < std::min(H, (i + 1) * core) && !any; ++y)
-                for (int x = j * core; x < std::min(W, (j + 1) * core) && !any; ++x) any = usable(std::int64_t{y} * W + x);
+                for (int x = j * core; x < std::min(W, (j + 1) * core) && !any; ++x) any = sky.usable(std::int64_t{y} * W + x);
             if (any)
                 origins.emplace_back(i * core, j * core);
             else
                 ++result.tiles_done;
         }
+    if (origins.empty()) return result;
     tiles_in_flight = std::min(tiles_in_flight, int(origins.size()));
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
-    queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, image.view(shape),
+    queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised,
                 std::vector<std::pair<int, int>>(std::size_t(tiles_in_flight)));
     activations = Arena(stream.device, activations.peak());
     scratch = Arena(stream.device, scratch.peak());
@@ -177,7 +127,7 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
         const std::size_t last = std::min(origins.size(), first + std::size_t(tiles_in_flight));
         const std::vector<std::pair<int, int>> some(origins.begin() + std::ptrdiff_t(first), origins.begin() + std::ptrdiff_t(last));
         activations.release(0);
-        const Tiles tiles = queue_tiles({stream, activations, scratch, Pass::Norm::folded}, image.view(shape), some);
+        const Tiles tiles = queue_tiles({stream, activations, scratch, Pass::Norm::folded}, normalised, some);
         const auto fetch = [&](auto& host, const auto& view) {
             host.resize(std::size_t(view.size()));
             copy_to_host(stream, host.data(), view.data, host.size() * sizeof(host[0]));

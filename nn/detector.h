@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "nn/retinanet.h"
+#include "nn/sky.h"
 
 namespace star {
 
@@ -18,21 +19,9 @@ struct Detection {
     float chances[most_classes] = {}; ///< sigmoid of each class's logit; not normalised
 };
 
-/// What to look at. Host memory, read during detect() alone.
-struct Sky {
-    View<const float> image;          ///< (1,H,W,1); not finite = unusable
-    View<const std::uint8_t> mask{nullptr, nothing};  ///< (1,H,W,1), non-zero = unusable; data = null for none
-    float sigma = 0;                  ///< the random noise per pixel at the sky's level, image units; 0: estimated from
-                                      ///< the image's high frequencies
-};
-
 struct Detections {
     std::vector<Detection> units;     ///< in descending order of score
-    float background = 0;             ///< mean of the mesh, image units
-    float sigma = 0;                  ///< the noise used
-    bool sigma_estimated = false;
-    std::vector<float> background_map;///< (H,W): what was subtracted
-    std::int64_t usable_pixels = 0;
+    PreparedSky sky;                  ///< background and noise as they were used
     int tiles = 0, tiles_done = 0;    ///< tiles without a usable pixel count as done
     bool cancelled = false;
 };
