@@ -1,0 +1,37 @@
+// A file that appears under its name whole or not at all: written beside it, flushed to disk, renamed.
+#pragma once
+#include <string>
+
+namespace star {
+
+/// Usage: `AtomicFile out(path, overwrite);` write to `out.path()` by any means, close, `out.commit()`.
+/// Without commit() the destructor removes what was written. Everything that fails is Fault::output and names the file.
+class AtomicFile {
+public:
+    /// Creates an empty temporary file in the folder of `path`, so that a folder that can't be written is known before
+    /// the work. Fails if `path` exists and `overwrite` is false, or if it is anything but a regular file. A symbolic
+    /// link is followed.
+    AtomicFile(const std::string& path, bool overwrite);
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    /// Where to write. The file exists and is empty; it may be truncated, or removed and made again.
+    const std::string& path() const { return temporary_; }
+
+    /// The name under which the file will appear.
+    const std::string& target() const { return target_; }
+
+    /// Flushes the temporary file to disk and renames it; call once, with every handle on it closed. Without
+    /// `overwrite`, a file that has appeared under that name in the meantime is kept, and this fails.
+    void commit();
+
+private:
+    std::string target_, temporary_;
+    bool overwrite_;
+};
+
+/// Writes `size` bytes to `path`, atomically.
+void write_file(const std::string& path, const void* data, std::size_t size, bool overwrite);
+
+}  // namespace star

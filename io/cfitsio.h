@@ -1,0 +1,57 @@
+// The only door to CFITSIO: an owning handle, status codes made Errors, and no file name it could interpret.
+// It is used to write, and to decode tables and tile-compressed images out of memory; the latter from a header that is
+// rebuilt from cards we checked and know, so that nothing else in a hostile file reaches it. Internal to io.
+#pragma once
+#include <fitsio.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "io/fits_hdu.h"
+#include "kernels/check.h"
+
+namespace star {
+
+/// CFITSIO shares a table of open files and a stack of messages between its handles: one call at a time.
+std::mutex& cfitsio_lock();
+
+/// Throws `where`: what CFITSIO says, unless status is 0.
+void check_cfitsio(int status, const std::string& where, Fault fault);
+
+/// An open file of CFITSIO, closed when this goes. Hold cfitsio_lock() around every use, this object's end included.
+struct CfitsioFile {
+    fitsfile* handle = nullptr;
+    CfitsioFile() = default;
+    CfitsioFile(const CfitsioFile&) = delete;
+    CfitsioFile& operator=(const CfitsioFile&) = delete;
+    ~CfitsioFile();
+};
+
+/// One HDU as a FITS file in memory: an empty primary, the given cards, and data to be filled in by the caller.
+struct MemoryHdu {
+    std::vector<char> bytes;
+    std::int64_t data = 0;  // where the data begin
+
+    /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number.
+    MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys);
+    /// Opens it for reading, at the HDU. `bytes` must outlive the handle.
+    void open(CfitsioFile& file, const std::string& where);
+};
+
+/// A column of a binary table as TFORMn declares it.
+struct ColumnForm {
+    std::int64_t repeat = 1;
+    char code = 0;           // L X B I J K A E D C M, or P Q for variable length
+    char element = 0;        // P and Q: the type of the elements
+    std::int64_t bytes = 0;  // in a row
+    std::int64_t offset = 0;
+};
+
+/// The columns' forms. Fault::input if a TFORMn is missing or invalid, or if together they don't make NAXIS1.
+std::vector<ColumnForm> column_forms(const Hdu& hdu);
+
+/// Bytes of one element of that type (L, B, I, ...); 0 if there is no such type. X counts as bits and isn't one.
+std::int64_t element_bytes(char code);
+
+}  // namespace star

@@ -1,0 +1,260 @@
+// Reads FITS images. Plain pixels are decoded here, chunk by chunk; CFITSIO sees compressed ones only, from memory.
+#include "io/fits_image.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <new>
+
+#include "io/cfitsio.h"
+#include "io/fits_compressed.h"
+#include "kernels/check.h"
+
+namespace star {
+namespace {
+
+struct Layout {
+    std::int64_t count = 0;
+    double scale = 1, zero = 0;
+    std::optional<std::int64_t> blank;  // integer images only
+};
+
+template <class T>
+T big_endian(const unsigned char* p) {
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < sizeof(T); ++i) bits = bits << 8 | p[i];
+    if constexpr (sizeof(T) == 1) return std::bit_cast<T>(std::uint8_t(bits));
+    if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t(bits));
+    if constexpr (sizeof(T) == 4) return std::bit_cast<T>(std::uint32_t(bits));
+    if constexpr (sizeof(T) == 8) return std::bit_cast<T>(bits);
+}
+
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+float finite(double value) {
+    const auto narrow = float(value);
+    return std::isfinite(narrow) ? narrow : nan;
+}
+
+/// Calls use(calls' decode): the visitor for a stored type.
+template <class F>
+auto with_stored_type(int bitpix, F f) {
+    switch (bitpix) {
+        case 8:
+            return f(std::uint8_t{});
+        case 16:
+            return f(std::int16_t{});
+        case 32:
+            return f(std::int32_t{});
+        case 64:
+            return f(std::int64_t{});
+        case -32:
+            return f(float{});
+        default:
+            return f(double{});
+    }
+}
+
+void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& layout, std::vector<float>& out) {
+    with_stored_type(bitpix, [&]<class T>(T) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            const T stored = big_endian<T>(p + i * std::int64_t(sizeof(T)));
+            if constexpr (std::is_integral_v<T>)
+                out.push_back(layout.blank && *layout.blank == stored
+                                  ? nan
+                                  : finite(layout.zero + layout.scale * double(stored)));
+            else
+                out.push_back(finite(layout.zero + layout.scale * double(stored)));
+        }
+    });
+}
+
+std::uint32_t bits32(std::int64_t value, const FitsHeader& h) {
+    if (value < INT32_MIN || value > std::int64_t{UINT32_MAX})
+        fail(Fault::input, h.where, ": the value ", value, " is no integer of 32 bits: not a mask");
+    return std::uint32_t(value);
+}
+
+void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& layout, const FitsHeader& h,
+            std::vector<std::uint32_t>& out) {
+    with_stored_type(bitpix, [&]<class T>(T) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            const T stored = big_endian<T>(p + i * std::int64_t(sizeof(T)));
+            if constexpr (std::is_integral_v<T>) {
+                if (layout.blank && *layout.blank == stored) fail(Fault::input, h.where, ": BLANK pixels in a mask");
+            }
+            // In double: 64-bit integers beyond 2^53 round, but they are out of range in either form.
+            const double value = layout.zero + layout.scale * double(stored);
+            if (!(value >= INT32_MIN && value <= UINT32_MAX) || std::floor(value) != value)
+                fail(Fault::input, h.where, ": the value ", value, " is no integer of 32 bits: not a mask");
+            out.push_back(bits32(std::int64_t(value), h));
+        }
+    });
+}
+
+bool holds_image(const Hdu& hdu) {
+    const std::string kind = hdu.kind();
+    return ((kind == "PRIMARY" || kind == "IMAGE" || kind == "IUEIMAGE") && hdu.data_bytes > 0) || hdu.compressed();
+}
+
+std::vector<std::int64_t> image_axes(const Hdu& hdu) {
+    if (!hdu.compressed()) return hdu.axes;
+    check_compressed(hdu);
+    std::vector<std::int64_t> axes;
+    for (std::int64_t i = 1; i <= hdu.header.integer("ZNAXIS").value_or(0); ++i)
+        axes.push_back(hdu.header.integer("ZNAXIS" + std::to_string(i)).value_or(0));
+    return axes;
+}
+
+/// Why this is no 2-D image (or cube), naming NAXIS; empty if it is one.
+std::string objection(const Hdu& hdu, bool cube) {
+    const auto axes = image_axes(hdu);
+    const std::string naxis = (hdu.compressed() ? "ZNAXIS" : "NAXIS");
+    const std::string begin = hdu.header.where + ": " + naxis + " = " + std::to_string(axes.size());
+    if (hdu.number == 0 && hdu.header.boolean("GROUPS").value_or(false))
+        return hdu.header.where + ": GROUPS = T: random groups, not an image";
+    if (axes.size() < 2) return begin + ": not a 2-D image";
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        if (i >= (cube ? 3 : 2) && axes[i] != 1)
+            return begin + " with " + naxis + std::to_string(i + 1) + " = " + std::to_string(axes[i]) +
+                   ": not a 2-D image";
+        if (axes[i] > INT32_MAX)
+            return hdu.header.where + ": " + naxis + std::to_string(i + 1) + " = " + std::to_string(axes[i]) +
+                   ": too large";
+    }
+    return {};
+}
+
+Hdu find_image(FitsSource& source, const ImageName& name, bool cube, FitsHeader& primary) {
+    std::string complaint;
+    for (int number = 0; auto hdu = read_hdu(source, number); ++number) {
+        if (number == 0) primary = hdu->header;
+        if (name.extension.empty() ? holds_image(*hdu) : hdu->matches(name.extension)) {
+            if (!holds_image(*hdu)) fail(Fault::input, hdu->header.where, ": holds no image");
+            const std::string why_not = objection(*hdu, cube);
+            if (why_not.empty()) return *std::move(hdu);
+            // A spectrum before the image is passed over; which plane of a cube is meant, nobody has said.
+            if (!name.extension.empty() || image_axes(*hdu).size() > 2) fail(Fault::input, why_not);
+            if (complaint.empty()) complaint = why_not;
+        }
+        source.skip(std::min(hdu->padded_bytes(), source.remaining()));
+    }
+    if (!complaint.empty()) fail(Fault::input, complaint);
+    if (!name.extension.empty()) fail(Fault::input, name.file, ": has no extension [", name.extension, "]");
+    fail(Fault::input, name.file, ": holds no image");
+}
+
+Layout layout_of(const Hdu& hdu, const FitsPlane& plane) {
+    Layout layout;
+    layout.count = std::int64_t{plane.width} * plane.height;
+    if (__builtin_mul_overflow(layout.count, std::int64_t{plane.planes}, &layout.count))
+        fail(Fault::input, hdu.header.where, ": the product of the NAXISn cards overflows 64 bits");
+    layout.scale = hdu.header.number("BSCALE").value_or(1);
+    layout.zero = hdu.header.number("BZERO").value_or(0);
+    if (layout.scale == 0) fail(Fault::input, hdu.header.where, ": BSCALE = 0: impossible");
+    if (hdu.bitpix > 0) layout.blank = hdu.header.integer("BLANK");
+    return layout;
+}
+
+[[noreturn]] void truncated(const Hdu& hdu) {
+    fail(Fault::input, hdu.header.where, ": truncated: ", hdu.data_bytes,
+         " bytes of data are declared, the file ends before");
+}
+
+/// Hands the data to `use` in chunks of whole pixels, and sums them up with their padding.
+template <class Use>
+std::uint32_t read_chunks(FitsSource& source, const Hdu& hdu, Use use) {
+    std::vector<unsigned char> chunk(std::size_t(64 * fits_block));
+    std::uint32_t sum = 0;
+    for (std::int64_t done = 0; done < hdu.data_bytes;) {
+        const std::int64_t left = std::min<std::int64_t>(std::int64_t(chunk.size()), hdu.padded_bytes() - done);
+        const std::int64_t used = std::min(left, hdu.data_bytes - done), n = source.read(chunk.data(), left);
+        if (n < used) truncated(hdu);
+        std::fill(chunk.begin() + n, chunk.begin() + left, static_cast<unsigned char>(0));  // a last block cut short
+        sum = add_datasum(sum, chunk.data(), left);
+        use(chunk.data(), used);
+        done += left;
+    }
+    return sum;
+}
+
+/// Fills plane and pixels. `decode_chunk(bytes, n pixels, layout)` appends; `decompress(memory, count)` returns them
+/// all.
+template <class Plane, class DecodeChunk, class Decompress>
+Plane read_plane(const std::string& text, bool cube, DecodeChunk decode_chunk, Decompress decompress) {
+    const ImageName name = parse_image_name(text);
+    FitsSource source(name.file);
+    Plane plane;
+    const Hdu hdu = find_image(source, name, cube, plane.primary);
+    const auto axes = image_axes(hdu);
+    plane.file = name.file;
+    plane.number = hdu.number;
+    plane.extension = hdu.name();
+    plane.version = hdu.version();
+    plane.width = int(axes[0]), plane.height = int(axes[1]), plane.planes = cube && axes.size() > 2 ? int(axes[2]) : 1;
+    plane.header = hdu.compressed() ? uncompressed_header(hdu.header) : hdu.header;
+    const Layout layout = layout_of(hdu, plane);
+    try {
+        if (hdu.compressed()) {
+            MemoryHdu memory(hdu, compressed_keys());
+            char* to = memory.bytes.data() + memory.data;
+            plane.datasum =
+                read_chunks(source, hdu, [&](const unsigned char* p, std::int64_t n) { to = std::copy(p, p + n, to); });
+            plane.pixels = decompress(hdu, memory, layout.count);
+        } else {
+            plane.pixels.reserve(std::size_t(layout.count));  // pages are taken as data arrive, not before
+            const int bytes = std::abs(hdu.bitpix) / 8;
+            plane.datasum = read_chunks(source, hdu, [&](const unsigned char* p, std::int64_t n) {
+                decode_chunk(p, n / bytes, hdu, layout, plane.pixels);
+            });
+        }
+    } catch (const std::bad_alloc&) {
+        fail(Fault::device, hdu.header.where, ": not enough memory for ", layout.count, " pixels");
+    }
+    return plane;
+}
+
+FitsImage read_floats(const std::string& name, bool cube) {
+    return read_plane<FitsImage>(
+        name, cube,
+        [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout, std::vector<float>& out) {
+            decode(p, n, hdu.bitpix, layout, out);
+        },
+        [](const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
+            std::vector<float> values = decompress_floats(hdu, memory, count);
+            for (float& v : values) v = finite(v);
+            return values;
+        });
+}
+
+}  // namespace
+
+std::optional<double> FitsPlane::number_of(std::string_view key) const {
+    const auto own = header.number(key);
+    return own ? own : primary.number(key);
+}
+
+std::optional<std::string> FitsPlane::text_of(std::string_view key) const {
+    const auto own = header.text(key);
+    return own ? own : primary.text(key);
+}
+
+FitsImage read_image(const std::string& name) { return read_floats(name, false); }
+
+FitsImage read_cube(const std::string& name) { return read_floats(name, true); }
+
+FitsMask read_mask(const std::string& name) {
+    return read_plane<FitsMask>(
+        name, false,
+        [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout,
+           std::vector<std::uint32_t>& out) { decode(p, n, hdu.bitpix, layout, hdu.header, out); },
+        [](const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
+            std::vector<std::uint32_t> bits;
+            bits.reserve(std::size_t(count));
+            for (const std::int64_t v : decompress_integers(hdu, memory, count)) bits.push_back(bits32(v, hdu.header));
+            return bits;
+        });
+}
+
+}  // namespace star

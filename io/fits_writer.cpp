@@ -1,0 +1,218 @@
+// FitsWriter over CFITSIO: structure and data are CFITSIO's, the cards are formatted here.
+#include "io/fits_writer.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "io/atomic_file.h"
+#include "io/cfitsio.h"
+
+namespace star {
+namespace {
+
+/// Whether a card belongs to the structure of a file and so to the writer.
+bool structural(const std::string& key) {
+    std::string stem = key;
+    while (!stem.empty() && stem.back() >= '0' && stem.back() <= '9') stem.pop_back();
+    const bool numbered = stem.size() < key.size();
+    static constexpr const char* single[] = {"SIMPLE", "XTENSION", "BITPIX",   "NAXIS",   "EXTEND",   "PCOUNT",
+                                             "GCOUNT", "GROUPS",   "TFIELDS",  "THEAP",   "BSCALE",   "BZERO",
+                                             "BLANK",  "EXTNAME",  "CHECKSUM", "DATASUM", "LONGSTRN", "END"};
+    static constexpr const char* many[] = {"NAXIS", "TTYPE", "TFORM", "TUNIT", "TNULL", "TSCAL",
+                                           "TZERO", "TDIM",  "TDISP", "TCOMM", "TUCD"};
+    const auto is = [](const std::string& s) { return [&s](const char* k) { return s == k; }; };
+    return numbered ? std::any_of(std::begin(many), std::end(many), is(stem))
+                    : std::any_of(std::begin(single), std::end(single), is(key));
+}
+
+std::string printable(std::string text) {
+    for (char& c : text)
+        if (c < 0x20 || c > 0x7e) c = '?';
+    return text;
+}
+
+}  // namespace
+
+struct FitsWriter::State {
+    State(const std::string& path, bool overwrite) : where(path), out(path, overwrite) {
+        // CFITSIO copies names into buffers of 1025 bytes, and makes only files that don't exist yet.
+        if (out.path().size() > 1000) fail(Fault::output, path, ": the path is too long for CFITSIO");
+        std::remove(out.path().c_str());
+        const std::lock_guard guard(cfitsio_lock());
+        file = std::make_unique<CfitsioFile>();
+        int status = 0;
+        fits_create_diskfile(&file->handle, out.path().c_str(), &status);
+        check_cfitsio(status, where, Fault::output);
+    }
+    ~State() {
+        const std::lock_guard guard(cfitsio_lock());
+        file.reset();
+    }
+
+    fitsfile* handle() const { return file->handle; }
+
+    void check(int status) const { check_cfitsio(status, where, Fault::output); }
+
+    void put(const Card& card) const {
+        int status = 0;
+        for (const std::string& line : format_card(card)) fits_write_record(handle(), line.c_str(), &status);
+        check(status);
+    }
+
+    void put_all(const std::vector<Card>& cards) const {
+        for (const Card& card : cards)
+            // HIERARCH is a convention outside the standard: such cards of an input header are not passed on.
+            if (!structural(card.key) && card.key.size() <= 8) put(card);
+    }
+
+    /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
+    void put_checksums() const {
+        int status = 0;
+        unsigned long data = 0, hdu = 0;
+        put({"CHECKSUM", std::string(16, '0'), "ones' complement sum of the HDU"});
+        put({"DATASUM", std::string("0"), "ones' complement sum of the data"});
+        fits_set_hdustruc(handle(), &status);
+        fits_get_chksum(handle(), &data, &hdu, &status);
+        check(status);
+        const auto replace = [&](const char* key, const std::string& value, const char* comment) {
+            fits_modify_card(handle(), key, format_card({key, value, comment})[0].c_str(), &status);
+            check(status);
+        };
+        replace("DATASUM", std::to_string(data), "ones' complement sum of the data");
+        fits_get_chksum(handle(), &data, &hdu, &status);
+        check(status);
+        char text[17] = "";
+        fits_encode_chksum(hdu, 1, text);
+        replace("CHECKSUM", text, "ones' complement sum of the HDU");
+    }
+
+    std::string where;
+    AtomicFile out;
+    std::unique_ptr<CfitsioFile> file;
+    bool begun = false;
+};
+
+FitsWriter::FitsWriter(const std::string& path, bool overwrite) : state_(std::make_unique<State>(path, overwrite)) {}
+FitsWriter::~FitsWriter() = default;
+
+void FitsWriter::primary(const std::vector<Card>& cards) {
+    require(!state_->begun, "the primary HDU comes first, and once");
+    const std::lock_guard guard(cfitsio_lock());
+    int status = 0;
+    fits_create_img(state_->handle(), BYTE_IMG, 0, nullptr, &status);
+    state_->check(status);
+    state_->put_all(cards);
+    state_->put_checksums();
+    state_->begun = true;
+}
+
+void FitsWriter::image(const std::string& name, std::span<const float> pixels, int width, int height,
+                       const std::vector<Card>& cards) {
+    require(width > 0 && height > 0 && std::int64_t(pixels.size()) == std::int64_t{width} * height, "an image of ",
+            width, "x", height, " with ", pixels.size(), " pixels");
+    if (!state_->begun && !name.empty()) primary({});
+    const std::lock_guard guard(cfitsio_lock());
+    int status = 0;
+    long axes[2] = {width, height};
+    fits_create_img(state_->handle(), FLOAT_IMG, 2, axes, &status);
+    state_->check(status);
+    if (!name.empty()) state_->put({"EXTNAME", name, ""});
+    state_->put_all(cards);
+    // The C interface isn't const-correct: the pixels are only read.
+    fits_write_img(state_->handle(), TFLOAT, 1, LONGLONG(pixels.size()), const_cast<float*>(pixels.data()), &status);
+    state_->check(status);
+    state_->put_checksums();
+    state_->begun = true;
+}
+
+void FitsWriter::table(const Table& table) {
+    if (!state_->begun) primary({});
+    require(!table.columns.empty() && table.columns.size() <= 999, "table ", table.name, ": ", table.columns.size(),
+            " columns");
+    const std::size_t rows = table.rows();
+    const int n = int(table.columns.size());
+    std::vector<std::string> names, forms, units;
+    for (const Column& column : table.columns) {
+        require(column.rows() == rows, "table ", table.name, ": column ", column.name, " has ", column.rows(),
+                " rows, not ", rows);
+        require(!column.name.empty() && column.name.size() <= 68, "table ", table.name,
+                ": a column without a name, or of over 68 characters");
+        names.push_back(printable(column.name));
+        units.push_back(printable(column.unit).substr(0, 68));
+        if (const auto* text = std::get_if<std::vector<std::string>>(&column.data)) {
+            std::size_t width = 1;
+            for (const std::string& s : *text) width = std::max(width, s.size());
+            forms.push_back(std::to_string(width) + "A");
+        } else {
+            static constexpr const char* codes[] = {"1D", "1E", "1J", "1K"};
+            forms.push_back(codes[column.data.index()]);
+        }
+    }
+    const auto pointers = [](std::vector<std::string>& list) {
+        std::vector<char*> p;
+        for (std::string& s : list) p.push_back(s.data());
+        return p;
+    };
+    const std::lock_guard guard(cfitsio_lock());
+    int status = 0;
+    fitsfile* file = state_->handle();
+    fits_create_tbl(file, BINARY_TBL, 0, n, pointers(names).data(), pointers(forms).data(), pointers(units).data(),
+                    nullptr, &status);
+    state_->check(status);
+    if (!table.name.empty()) state_->put({"EXTNAME", table.name, ""});
+    for (int i = 0; i < n; ++i) {
+        const Column& column = table.columns[std::size_t(i)];
+        const auto put = [&](const char* key, const std::string& text) {
+            if (!text.empty()) state_->put({key + std::to_string(i + 1), text, ""});
+        };
+        put("TDISP", column.format);
+        put("TCOMM", column.comment);
+        put("TUCD", column.ucd);
+    }
+    state_->put_all(table.cards);
+    for (int i = 0; i < n && rows > 0; ++i) {
+        const auto write = [&](int type, const void* data) {
+            fits_write_col(file, type, i + 1, 1, 1, LONGLONG(rows), const_cast<void*>(data), &status);
+        };
+        const ColumnData& data = table.columns[std::size_t(i)].data;
+        if (const auto* d = std::get_if<std::vector<double>>(&data)) write(TDOUBLE, d->data());
+        if (const auto* f = std::get_if<std::vector<float>>(&data)) write(TFLOAT, f->data());
+        if (const auto* j = std::get_if<std::vector<std::int32_t>>(&data)) write(TINT, j->data());
+        if (const auto* k = std::get_if<std::vector<std::int64_t>>(&data)) write(TLONGLONG, k->data());
+        if (const auto* s = std::get_if<std::vector<std::string>>(&data)) {
+            std::vector<std::string> clean;
+            for (const std::string& text : *s) clean.push_back(printable(text));
+            write(TSTRING, pointers(clean).data());
+        }
+        state_->check(status);
+    }
+    state_->put_checksums();
+}
+
+void FitsWriter::commit() {
+    {
+        const std::lock_guard guard(cfitsio_lock());
+        int status = 0;
+        fits_close_file(state_->handle(), &status);
+        state_->file->handle = nullptr;
+        state_->check(status);
+    }
+    state_->out.commit();
+}
+
+void write_image(const std::string& path, std::span<const float> pixels, int width, int height,
+                 const std::vector<Card>& cards, bool overwrite) {
+    FitsWriter out(path, overwrite);
+    out.image("", pixels, width, height, cards);
+    out.commit();
+}
+
+void write_tables(const std::string& path, const std::vector<Card>& primary, const std::vector<Table>& tables,
+                  bool overwrite) {
+    FitsWriter out(path, overwrite);
+    out.primary(primary);
+    for (const Table& table : tables) out.table(table);
+    out.commit();
+}
+
+}  // namespace star
