@@ -1,0 +1,60 @@
+// What the detector makes of the light: photon noise, dark current, read noise, saturation, gain, and a drizzle's blur.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kernels/thread_pool.h"
+#include "kernels/types.h"
+#include "sim/psf.h"
+
+namespace star {
+
+/// Several equal exposures added up. The names of presets and their sources are the caller's affair.
+struct Exposure {
+    double exptime_s = 150;  ///< total, over all exposures
+    int exposures = 1;
+    double gain = 1;           ///< e per ADU
+    double zeropoint = 26.32;  ///< magnitude of a star that gives 1 e/s
+    double sky = 0.29;         ///< e/s/px
+    double dark = 0.02;        ///< e/s/px
+    double read_noise = 5.2;   ///< e rms per exposure
+    double full_well = 65535;  ///< e per exposure and pixel, sky and dark included
+    double drizzle_sigma = 0;  ///< px; the blur that resampling onto the output grid adds, 0 = none, 2 at most
+    bool rate = false;         ///< the image is in e/s; else in ADU, all exposures added
+};
+
+inline constexpr std::uint8_t mask_saturated = 4;  ///< SExtractor's flag
+
+void check_exposure(const Exposure& e);  ///< Throws Error (Fault::usage) naming the first value out of range.
+
+double electrons(double magnitude, const Exposure& e);  ///< of a star, over all exposures
+double magnitude(double electrons, const Exposure& e);
+double image_unit(const Exposure& e);        ///< what one electron adds to the image: 1/gain or 1/exptime
+double background_level(const Exposure& e);  ///< mean of an empty pixel, in units of the image
+double native_sigma(const Exposure& e);      ///< rms of an empty pixel before any drizzle, in electrons
+double background_sigma(const Exposure& e);  ///< rms of an empty pixel, drizzle included, in units of the image
+double saturation_level(const Exposure& e);  ///< where pixels clip, in units of the image
+
+/// The drizzle's kernel along one axis, odd and centred: Lindeberg's discrete Gaussian exp(-t) I_n(t), t = sigma^2,
+/// whose variance is sigma^2 exactly (that of a Gaussian sampled at pixels is half of it at sigma = 0.4). {1} for sigma
+/// = 0.
+std::vector<double> drizzle_kernel(double sigma_px);
+
+/// The PSF of stars in the output image: psf through the drizzle's kernel.
+Psf image_psf(const Psf& psf, const Exposure& e);
+
+/// In place, expected electrons of the stars (all exposures together) become an observed image:
+///   n = Poisson(stars + sky + dark), clipped at exposures * full_well, + Gaussian(read_noise * sqrt(exposures));
+///   with drizzle_sigma the *noisy* image is convolved with the kernel (renormalised at the edges), so that noise is
+///   correlated and stars are broadened together: render stars with the PSF of the native pixels; then times
+///   image_unit().
+/// image  (1,H,W,1), finite; values below 0 count as 0
+/// mask   (1,H,W,1), overwritten: mask_saturated where a pixel clipped (with drizzle: where such pixels make up 5 % of
+/// the
+///        kernel or more), else 0; data = null for none
+/// Exposures being equal, clipping their sum is clipping each. A pure function of seed, index and the pixels'
+/// positions.
+void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const Exposure& e, std::uint64_t seed,
+            std::uint64_t index);
+
+}  // namespace star
