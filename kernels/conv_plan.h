@@ -1,0 +1,69 @@
+// How the CPU's convolution cuts its work into blocks, and where in its workspace they lie.
+// What decides the order of a sum (depth blocks, pixel chunks) depends on the image's shape alone; what only decides
+// who does it (items) may also depend on the number of images and threads.
+#pragma once
+#include "kernels/conv.h"
+#include "kernels/conv_simd.h"
+
+namespace star {
+
+/// A convolution in its general form, the forward one and each phase of the input gradient: one output image's rows
+/// start_h, start_h + step_out, ... (grid_h of them; columns likewise) are sums over taps_h * taps_w * source.c.
+/// Tap (r, s) of grid point (i, j) reads source row i * step_in + offset_h + r, column j * step_in + offset_w + s.
+struct ConvGrid {
+    Shape source, out;
+    int step_in, offset_h, offset_w, taps_h, taps_w;
+    int grid_h, grid_w, start_h, start_w, step_out;
+    int depth() const { return taps_h * taps_w * source.c; }
+    std::int64_t pixels() const { return std::int64_t{source.n} * grid_h * grid_w; }
+};
+
+ConvGrid forward_grid(Shape x, Shape w, Conv how);
+/// The outputs (h, v) of the input gradient with (h + pad) % stride == phase_h, likewise v: those see the same taps,
+/// r = phase_h + stride * (taps_h - 1 - q) for q = 0...taps_h - 1. There may be no taps (dx = 0) or no such pixel.
+ConvGrid backward_grid(Shape x, Shape w, Conv how, int phase_h, int phase_w);
+
+/// Bytes handed out front to back, each piece aligned to a cache line. Counts only, while there is no memory.
+class Carve {
+public:
+    explicit Carve(std::byte* memory) : memory_(memory) {}
+    template <class T>
+    T* take(std::int64_t count) {
+        std::byte* at = memory_ ? memory_ + used_ : nullptr;
+        used_ += (count * std::int64_t{sizeof(T)} + 63) / 64 * 64;
+        return reinterpret_cast<T*>(at);
+    }
+    std::int64_t used() const { return used_; }
+
+private:
+    std::byte* memory_;
+    std::int64_t used_ = 0;
+};
+
+/// Columns of weights (or of dw) in panels of 2 * lanes; the last one may be one vector wide.
+struct ConvPanels {
+    int columns, wide, padded;  // wanted; in a whole panel; with the last panel's filling
+    ConvPanels(int columns, int lanes) : columns(columns), wide(2 * lanes), padded(round_up(columns, lanes)) {}
+    int count() const { return ceil_div(columns, wide); }
+    int width(int panel) const { return padded - panel * wide < wide ? padded - panel * wide : wide; }
+    int valid(int panel) const { return columns - panel * wide < wide ? columns - panel * wide : wide; }
+};
+
+/// Cuts [0, total) into as few equal parts as keep within `most`, in multiples of 8. Part i starts at i * part.
+struct ConvParts {
+    int total, part;
+    ConvParts(int total, int most) : total(total), part(round_up(ceil_div(total, total > most ? ceil_div(total, most) : 1), 8)) {}
+    int count() const { return total > part ? ceil_div(total, part) : 1; }
+    int first(int i) const { return i * part; }
+    int size(int i) const { return total - first(i) < part ? total - first(i) : part; }
+};
+
+/// One item of work covers `rows` tiles by `columns` panels.
+struct ConvItems {
+    int rows, columns;
+};
+
+/// Large items, but several for each thread. most: what fits the caches; the columns are cut last if `columns_last`.
+ConvItems conv_items(std::int64_t tiles, int panels, ConvItems most, bool columns_last, int threads);
+
+}  // namespace star
