@@ -21,9 +21,11 @@ struct BatchNormParams {
     float* variance;  ///< running; updated unless frozen
 };
 
-// T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Statistics
-// and sums in float (pairs of float sums per fixed run of rows, added in order): a function of the shape alone.
-// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ.
+// T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Sums are
+// float sums over short runs of rows, which are added in double, in order: a function of the shape alone. Each run is
+// summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below about
+// 256 u (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0.
+// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon <= 0.
 
 /// y = gamma (x - mean) * inv_std + beta [+ residual] [then ReLU];  inv_std = 1 / sqrt(variance + epsilon).
 ///   residual  added before the ReLU; data = null for none

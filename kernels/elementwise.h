@@ -15,11 +15,11 @@ void add(Stream stream, View<const T> a, View<const T> b, bool relu, View<T> y);
 template <class T>
 void relu_backward(Stream stream, View<const T> y, View<const T> dy, View<T> dx);
 
-/// y = max(x, 0)
+/// y = max(x, 0); NaN stays NaN.
 template <class T>
 void relu_forward(Stream stream, View<const T> x, View<T> y);
 
-/// to = from, rounded to nearest even or widened. A and B are float or bf16.
+/// to = from, rounded to nearest even or widened. A and B are float or bf16; one memory only where A is B.
 template <class A, class B>
 void convert(Stream stream, View<const A> from, View<B> to);
 
