@@ -15,10 +15,18 @@ namespace cpu {
 // Element i of an output depends on element i of the inputs alone, also where they share memory: hence ivdep.
 
 template <class T>
-void add(Stream stream, View<const T> a, View<const T> b, View<T> y) {
+void add(Stream stream, View<const T> a, View<const T> b, bool relu, View<T> y) {
     stream.pool->for_range(y.size(), grain, [&](std::int64_t first, std::int64_t last, int) {
+        if (relu) {
 #pragma GCC ivdep
-        for (std::int64_t i = first; i < last; ++i) y.data[i] = narrow<T>(widen(a.data[i]) + widen(b.data[i]));
+            for (std::int64_t i = first; i < last; ++i) {
+                const float v = widen(a.data[i]) + widen(b.data[i]);
+                y.data[i] = narrow<T>(v <= 0 ? 0.0f : v);
+            }
+        } else {
+#pragma GCC ivdep
+            for (std::int64_t i = first; i < last; ++i) y.data[i] = narrow<T>(widen(a.data[i]) + widen(b.data[i]));
+        }
     });
 }
 
@@ -52,9 +60,9 @@ void convert(Stream stream, View<const A> from, View<B> to) {
 }  // namespace cpu
 
 template <class T>
-void add(Stream stream, View<const T> a, View<const T> b, View<T> y) {
+void add(Stream stream, View<const T> a, View<const T> b, bool relu, View<T> y) {
     require(a.shape == y.shape && b.shape == y.shape, "add: shapes differ");
-    on_cpu_only<cpu::add<T>>(stream, "add", a, b, y);
+    on_cpu_only<cpu::add<T>>(stream, "add", a, b, relu, y);
 }
 
 template <class T>
@@ -75,8 +83,8 @@ void convert(Stream stream, View<const A> from, View<B> to) {
     on_cpu_only<cpu::convert<A, B>>(stream, "convert", from, to);
 }
 
-template void add(Stream, View<const float>, View<const float>, View<float>);
-template void add(Stream, View<const bf16>, View<const bf16>, View<bf16>);
+template void add(Stream, View<const float>, View<const float>, bool, View<float>);
+template void add(Stream, View<const bf16>, View<const bf16>, bool, View<bf16>);
 template void relu_backward(Stream, View<const float>, View<const float>, View<float>);
 template void relu_backward(Stream, View<const bf16>, View<const bf16>, View<bf16>);
 template void relu_forward(Stream, View<const float>, View<float>);

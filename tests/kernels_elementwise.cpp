@@ -18,13 +18,15 @@ void check_all(Shape shape) {
     a[0] = narrow<T>(std::nanf(""));
     if (a.size() > 1) a[1] = narrow<T>(0.0f), b[1] = narrow<T>(-0.0f);
     const Array<T> a0 = a, b0 = b;
-    Array<T> sum(shape), relu(shape), back(shape);
-    add<T>(desk.stream, a0.view(), b0.view(), sum.view());
+    Array<T> sum(shape), clipped(shape), relu(shape), back(shape);
+    add<T>(desk.stream, a0.view(), b0.view(), false, sum.view());
+    add<T>(desk.stream, a0.view(), b0.view(), true, clipped.view());
     relu_forward<T>(desk.stream, a0.view(), relu.view());
     relu_backward<T>(desk.stream, a0.view(), b0.view(), back.view());
     CHECK(a == a0);
     CHECK(b == b0);
     CHECK(sum.intact());
+    CHECK(clipped.intact());
     CHECK(relu.intact());
     CHECK(back.intact());
     const auto same = [](T x, float y) {
@@ -33,11 +35,11 @@ void check_all(Shape shape) {
     int wrong = 0;
     for (std::int64_t i = 0; i < a.size(); ++i) {
         const float x = widen(a0[i]), y = widen(b0[i]);
-        wrong += !same(sum[i], x + y) + !same(relu[i], std::isnan(x) ? x : std::fmax(x, 0.0f)) +
+        wrong += !same(sum[i], x + y) + !same(clipped[i], std::isnan(x + y) ? x + y : std::fmax(x + y, 0.0f)) + !same(relu[i], std::isnan(x) ? x : std::fmax(x, 0.0f)) +
                  !same(back[i], x > 0 ? y : 0);
     }
     CHECK(wrong == 0);
-    add<T>(desk.stream, a.view(), b.view(), a.view());  // in place
+    add<T>(desk.stream, a.view(), b.view(), false, a.view());  // in place
     CHECK(a == sum);
     a = a0;
     relu_forward<T>(desk.stream, a.view(), a.view());
@@ -76,14 +78,14 @@ TEST_CASE("convert rounds to nearest even and back without loss") {
 TEST_CASE("elementwise: wrong shapes and devices are errors, a dry stream does nothing") {
     Desk desk;
     Array<float> a({1, 2, 3, 4}), b({1, 2, 4, 3});
-    CHECK_THROWS_AS(add<float>(desk.stream, a.view(), a.view(), b.view()), Error);
-    CHECK_THROWS_AS(add<float>(desk.stream, a.view(), b.view(), a.view()), Error);
+    CHECK_THROWS_AS(add<float>(desk.stream, a.view(), a.view(), false, b.view()), Error);
+    CHECK_THROWS_AS(add<float>(desk.stream, a.view(), b.view(), false, a.view()), Error);
     CHECK_THROWS_AS(relu_forward<float>(desk.stream, a.view(), b.view()), Error);
     CHECK_THROWS_AS(relu_backward<float>(desk.stream, a.view(), b.view(), a.view()), Error);
     CHECK_THROWS_AS((convert<float, float>(desk.stream, a.view(), b.view())), Error);
     const View<const float> nothing{nullptr, a.view().shape};
-    add<float>(dry(desk.stream), nothing, nothing, {nullptr, nothing.shape});
+    add<float>(dry(desk.stream), nothing, nothing, false, {nullptr, nothing.shape});
     Stream other = desk.stream;
     other.device.kind = Device::Kind::cuda;
-    CHECK_THROWS_AS(add<float>(other, a.view(), a.view(), a.view()), Error);
+    CHECK_THROWS_AS(add<float>(other, a.view(), a.view(), false, a.view()), Error);
 }
