@@ -60,6 +60,7 @@ int main() {
         const double mock = seconds([&] { make_mock({}, simulator.psf(), e, 512, 512, 16, 1, index++); });
         std::size_t drawn = 0;
         const double t = seconds([&] { drawn = simulator.make(pool, 512, 512, 16, 1, index++).truth.stars.size(); });
-        std::printf("  field of 512 x 512 px, %zu stars at jamming: %.1f fields/s (mock %.1f ms)\n", drawn, 1 / t, mock * 1e3);
+        std::printf("  field of 512 x 512 px, %zu stars at jamming: %.1f fields/s (mock %.1f ms)\n", drawn, 1 / t,
+                    mock * 1e3);
     }
 }

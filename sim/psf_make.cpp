@@ -167,6 +167,7 @@ Psf Psf::from_image(const PsfImage& image) {
     const double step = oversampling / k;  // source samples from node to node
     const double room = std::min({centre.x, centre.y, w - 1 - centre.x, h - 1 - centre.y});
     const int half = int(std::floor(room / step + 1e-9));
+    if (2 * half < k) fail(Fault::input, "PSF image: its centre is too near its edge");
     std::vector<double> c(pixels.begin(), pixels.end());
     spline_coefficients(c, w, h);
     std::vector<Filter> rows, columns;

@@ -211,6 +211,9 @@ TEST_CASE("a PSF image that is none gives an Error") {
     CHECK_THROWS_AS(Psf::from_image({good, 9, 9, 2.5, PsfValues::cells}), Error);
     CHECK_THROWS_AS(Psf::from_image({good, 9, 8}), Error);
     CHECK_THROWS_AS(Psf::from_image({{}, 0, 0}), Error);
+    std::vector<float> corner(81, 0.0f);
+    corner[0] = 1;
+    CHECK_THROWS_AS(Psf::from_image({corner, 9, 9}), Error);
     CHECK_THROWS_AS(Psf::gaussian(std::nan("")), Error);
     CHECK_THROWS_AS(Psf::gaussian(0), Error);
     CHECK_THROWS_AS(Psf::moffat(2, 1), Error);
