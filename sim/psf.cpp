@@ -111,10 +111,11 @@ float Psf::at(double dx, double dy) const {
     const int n = int(std::lround(dx)), m = int(std::lround(dy));
     if (std::abs(n) > table_->reach || std::abs(m) > table_->reach) return 0;
     const Phase x = phase_x(n - dx), y = phase_y(m - dy);
-    const float* c = coefficients() + m * stride() + n;
+    const int pixel = m * stride() + n;
     double sum = 0;
     for (int i = 0; i < 4; ++i)
-        for (int j = 0; j < 4; ++j) sum += double(y.weight[i]) * x.weight[j] * c[y.at[i] + x.at[j]];
+        for (int j = 0; j < 4; ++j)
+            sum += double(y.weight[i]) * x.weight[j] * coefficients()[y.at[i] + x.at[j] + pixel];
     return float(sum);
 }
 

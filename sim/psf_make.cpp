@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/types.h"
 #include "sim/psf.h"
 #include "sim/spline.h"
 
@@ -161,10 +162,12 @@ Psf Psf::from_image(const PsfImage& image) {
     if (!(std::isfinite(sum) && sum > 0)) fail(Fault::input, "PSF image: its pixels sum to ", sum);
 
     const Point centre = recentre ? centroid(image) : Point{0.5 * (w - 1), 0.5 * (h - 1)};
-    const int k = std::min(32, int(std::ceil(oversampling)));
+    // Four nodes per pixel at least, so that the table's own spline adds no error to that through a coarse image.
+    const int coarse = int(std::ceil(oversampling)), k = std::min(32, coarse * ceil_div(4, coarse));
     const double step = oversampling / k;  // source samples from node to node
     const double room = std::min({centre.x, centre.y, w - 1 - centre.x, h - 1 - centre.y});
     const int half = int(std::floor(room / step + 1e-9));
+    if (2 * half < k) fail(Fault::input, "PSF image: its centre is too near its edge");
     std::vector<double> c(pixels.begin(), pixels.end());
     spline_coefficients(c, w, h);
     std::vector<Filter> rows, columns;

@@ -16,12 +16,14 @@ struct Stamp {
     Psf::Phase x, y;          // the flux is in y's weights
 };
 
-// out[n] += sum over i, j of wy[i] wx[j] from[at[i][j] + n]. The sixteen streams are read in step, so that it
-// vectorises.
-void add_row(float* __restrict out, int count, const float* from, const Psf::Phase& y, const Psf::Phase& x) {
+// out[n] += sum over i, j of y.weight[i] x.weight[j] table[y.at[i] + x.at[j] + offset + n]: four streams at a time,
+// read in step, so that it vectorises.
+void add_row(float* __restrict out, int count, const float* table, int offset, const Psf::Phase& y,
+             const Psf::Phase& x) {
     for (int i = 0; i < 4; ++i) {
-        const float *a = from + y.at[i] + x.at[0], *b = from + y.at[i] + x.at[1], *c = from + y.at[i] + x.at[2],
-                    *d = from + y.at[i] + x.at[3];
+        const int row = y.at[i] + offset;
+        const float *a = table + (row + x.at[0]), *b = table + (row + x.at[1]), *c = table + (row + x.at[2]),
+                    *d = table + (row + x.at[3]);
         const float wa = y.weight[i] * x.weight[0], wb = y.weight[i] * x.weight[1], wc = y.weight[i] * x.weight[2],
                     wd = y.weight[i] * x.weight[3];
         for (int n = 0; n < count; ++n) out[n] += (wa * a[n] + wb * b[n]) + (wc * c[n] + wd * d[n]);
@@ -75,8 +77,8 @@ double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf&
             const int left = std::max(0, s.column - s.radius), right = std::min(width, s.column + s.radius + 1);
             const int low = std::max(top, s.row - s.radius), high = std::min(top + rows, s.row + s.radius + 1);
             for (int row = low; row < high; ++row)
-                add_row(light.data() + std::size_t(row - top) * width + left, right - left,
-                        psf.coefficients() + (row - s.row) * psf.stride() + (left - s.column), s.y, s.x);
+                add_row(light.data() + std::size_t(row - top) * width + left, right - left, psf.coefficients(),
+                        (row - s.row) * psf.stride() + (left - s.column), s.y, s.x);
         }
         double sum = 0;
         float* out = image.data + std::int64_t{top} * width;
