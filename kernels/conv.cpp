@@ -9,9 +9,12 @@ namespace star {
 template <>
 const ConvKernels<float>& conv_kernels(Isa isa) {
     switch (isa) {
-        case Isa::avx512: return avx512::conv_kernels_float;
-        case Isa::avx2: return avx2::conv_kernels_float;
-        case Isa::baseline: break;
+        case Isa::avx512:
+            return avx512::conv_kernels_float;
+        case Isa::avx2:
+            return avx2::conv_kernels_float;
+        case Isa::baseline:
+            break;
     }
     return baseline::conv_kernels_float;
 }
@@ -19,9 +22,12 @@ const ConvKernels<float>& conv_kernels(Isa isa) {
 template <>
 const ConvKernels<bf16>& conv_kernels(Isa isa) {
     switch (isa) {
-        case Isa::avx512: return avx512::conv_kernels_bf16;
-        case Isa::avx2: return avx2::conv_kernels_bf16;
-        case Isa::baseline: break;
+        case Isa::avx512:
+            return avx512::conv_kernels_bf16;
+        case Isa::avx2:
+            return avx2::conv_kernels_bf16;
+        case Isa::baseline:
+            break;
     }
     return baseline::conv_kernels_bf16;
 }
@@ -39,17 +45,19 @@ void check(const char* operation, Shape x, Shape w, Shape y, Conv how) {
     require(positive(x) && positive(w) && positive(y) && x.c == w.c && x.h + 2 * std::int64_t{how.pad} >= w.h &&
                 x.w + 2 * std::int64_t{how.pad} >= w.w && y == conv_shape(x, w, how),
             operation, ": x ", text(x), ", w ", text(w), ", y ", text(y), ", stride ", how.stride, ", pad ", how.pad);
-    require(std::int64_t{w.h} * w.w * std::max(w.c, w.n) < INT32_MAX / 2 && std::int64_t{y.h} * y.w < INT32_MAX / 2, operation,
-            ": too large: w ", text(w), ", y ", text(y));
+    require(std::int64_t{w.h} * w.w * std::max(w.c, w.n) < INT32_MAX / 2 && std::int64_t{y.h} * y.w < INT32_MAX / 2,
+            operation, ": too large: w ", text(w), ", y ", text(y));
 }
 
 }  // namespace
 
 template <class T>
-void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y, Arena& scratch) {
+void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+                  Arena& scratch) {
     check("conv_forward", x.shape, w.shape, y.shape, how);
     const Arena::Scope scope(scratch);
-    const auto bytes = measure<cpu::conv_forward_workspace, cuda::conv_forward_workspace>(stream, x.shape, w.shape, how);
+    const auto bytes =
+        measure<cpu::conv_forward_workspace, cuda::conv_forward_workspace>(stream, x.shape, w.shape, how);
     std::byte* workspace = scratch.take<std::byte>(bytes).data;
     on<cpu::conv_forward<T>, cuda::conv_forward<T>>(stream, x, w, bias, how, y, workspace);
 }

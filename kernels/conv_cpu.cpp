@@ -1,5 +1,6 @@
-// The CPU's convolution and its input gradient: one implicit matrix product, blocked as Goto and van de Geijn (2008) do.
-// The right matrix (weights) is packed once per call; the left one (pixels under the filter) is fetched block by block.
+// The CPU's convolution and its input gradient: one implicit matrix product, blocked as Goto and van de Geijn (2008)
+// do. The right matrix (weights) is packed once per call; the left one (pixels under the filter) is fetched block by
+// block.
 #include "kernels/conv_plan.h"
 
 namespace star {
@@ -38,7 +39,8 @@ struct Plan {
     Worker worker(Carve& from) const {
         const int pixels = item_pixels();
         return {from.take<ConvPixel>(pixels), from.take<std::int64_t>(pixels), from.take<std::int64_t>(pixels),
-                from.take<float>(std::int64_t{pixels} * conv_block_stride), from.take<float>(std::int64_t{pixels} * columns)};
+                from.take<float>(std::int64_t{pixels} * conv_block_stride),
+                from.take<float>(std::int64_t{pixels} * columns)};
     }
     std::int64_t bytes(int threads) const {
         Carve count(nullptr);
@@ -54,8 +56,11 @@ void locate(const Plan& plan, std::int64_t first, int count, const Worker& to) {
     int j = int(first % g.grid_w), i = int(first / g.grid_w % g.grid_h);
     std::int64_t n = first / g.grid_w / g.grid_h;
     for (int m = 0; m < count; ++m) {
-        to.pixels[m] = {n * g.source.h * g.source.w * g.source.c, i * g.step_in + g.offset_h, j * g.step_in + g.offset_w};
-        to.out_at[m] = ((n * g.out.h + g.start_h + std::int64_t{i} * g.step_out) * g.out.w + g.start_w + std::int64_t{j} * g.step_out) * g.out.c;
+        to.pixels[m] = {n * g.source.h * g.source.w * g.source.c, i * g.step_in + g.offset_h,
+                        j * g.step_in + g.offset_w};
+        to.out_at[m] = ((n * g.out.h + g.start_h + std::int64_t{i} * g.step_out) * g.out.w + g.start_w +
+                        std::int64_t{j} * g.step_out) *
+                       g.out.c;
         to.sum_at[m] = std::int64_t{m} * plan.columns;
         if (++j == g.grid_w) {
             j = 0;
@@ -73,8 +78,8 @@ struct Outputs {
 
 /// One item: all of the depth for some pixels and some panels.
 template <class T>
-void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* source, const float* weights, Outputs<T> out,
-                   const Worker& worker, std::int64_t item) {
+void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* source, const float* weights,
+                   Outputs<T> out, const Worker& worker, std::int64_t item) {
     const ConvGrid& g = plan.grid;
     const int groups = ceil_div(plan.panels.count(), plan.items.columns);
     const std::int64_t first = item / groups * plan.item_pixels();
@@ -121,7 +126,8 @@ void convolve(Stream stream, const ConvGrid& grid, const T* source, Pack pack, O
              weights + std::int64_t{plan.blocks.first(block)} * plan.panels.padded +
                  std::int64_t{panel} * plan.panels.wide * plan.blocks.size(block));
     });
-    const std::int64_t items = ceil_div(grid.pixels(), std::int64_t{plan.item_pixels()}) * ceil_div(panels, plan.items.columns);
+    const std::int64_t items =
+        ceil_div(grid.pixels(), std::int64_t{plan.item_pixels()}) * ceil_div(panels, plan.items.columns);
     stream.pool->for_each(items, [&](std::int64_t item, int worker) {
         Carve mine(workers + worker * one.used());
         convolve_item(plan, kernels, source, weights, out, plan.worker(mine), item);
@@ -162,7 +168,8 @@ void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv 
                     const int s = phase_w + how.stride * (g.taps_w - 1 - tap % g.taps_w);
                     kernels.pack_rows(w.data + begin * filter + (std::int64_t{r} * w.shape.w + s) * w.shape.c +
                                           std::int64_t{panel} * plan.panels.wide,
-                                      filter, plan.panels.valid(panel), count, to + std::int64_t{d - first} * width, width);
+                                      filter, plan.panels.valid(panel), count, to + std::int64_t{d - first} * width,
+                                      width);
                     d += count;
                 }
             };

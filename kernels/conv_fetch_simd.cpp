@@ -121,9 +121,11 @@ void conv_add_rows(const float* from, std::int64_t stride, int columns, int dept
     }
 }
 
-const ConvKernels<float> conv_kernels_float{tile_rows, lanes, conv_fetch<float>, conv_pack_columns<float>,
-                                            conv_pack_rows<float>, conv_multiply<float>, conv_add_rows};
-const ConvKernels<bf16> conv_kernels_bf16{tile_rows, lanes, conv_fetch<bf16>, conv_pack_columns<bf16>,
-                                          conv_pack_rows<bf16>, conv_multiply<bf16>, conv_add_rows};
+const ConvKernels<float> conv_kernels_float{
+    tile_rows,    lanes, conv_fetch<float>, conv_pack_columns<float>, conv_pack_rows<float>, conv_multiply<float>,
+    conv_add_rows};
+const ConvKernels<bf16> conv_kernels_bf16{
+    tile_rows,           lanes,        conv_fetch<bf16>, conv_pack_columns<bf16>, conv_pack_rows<bf16>,
+    conv_multiply<bf16>, conv_add_rows};
 
 }  // namespace star::STAR_ISA

@@ -52,7 +52,8 @@ struct ConvPanels {
 /// Cuts [0, total) into as few equal parts as keep within `most`, in multiples of 8. Part i starts at i * part.
 struct ConvParts {
     int total, part;
-    ConvParts(int total, int most) : total(total), part(round_up(ceil_div(total, total > most ? ceil_div(total, most) : 1), 8)) {}
+    ConvParts(int total, int most)
+        : total(total), part(round_up(ceil_div(total, total > most ? ceil_div(total, most) : 1), 8)) {}
     int count() const { return total > part ? ceil_div(total, part) : 1; }
     int first(int i) const { return i * part; }
     int size(int i) const { return total - first(i) < part ? total - first(i) : part; }

@@ -31,7 +31,9 @@ typedef std::uint16_t LooseHalves __attribute__((vector_size(lanes * 2), aligned
     return reinterpret_cast<Vector>(__builtin_convertvector(h, Words) << 16);
 }
 [[gnu::always_inline]] inline float load_one(const float* p) { return *p; }
-[[gnu::always_inline]] inline float load_one(const bf16* p) { return __builtin_bit_cast(float, std::uint32_t{p->bits} << 16); }
+[[gnu::always_inline]] inline float load_one(const bf16* p) {
+    return __builtin_bit_cast(float, std::uint32_t{p->bits} << 16);
+}
 
 [[gnu::always_inline]] inline void store(float* p, Vector v) { *reinterpret_cast<LooseVector*>(p) = v; }
 /// Rounds to nearest, ties to even; NaN stays NaN: the same bits as to_bf16().

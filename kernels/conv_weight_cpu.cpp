@@ -1,11 +1,12 @@
-// The CPU's weight gradient: dw (K by R*S*C) as a product of dy (transposed) and the pixels under the filter, summed over
-// chunks of one image's pixels, chunk after chunk and image after image. An item of work owns a piece of dw.
+// The CPU's weight gradient: dw (K by R*S*C) as a product of dy (transposed) and the pixels under the filter, summed
+// over chunks of one image's pixels, chunk after chunk and image after image. An item of work owns a piece of dw.
 #include "kernels/conv_plan.h"
 
 namespace star {
 namespace {
 
-// A piece of dw of 18 tiles by 8 panels takes 256 KB, and so does what a chunk needs of dy: both stay in the second-level cache.
+// A piece of dw of 18 tiles by 8 panels takes 256 KB, and so does what a chunk needs of dy: both stay in the
+// second-level cache.
 constexpr ConvItems most_of_weights{18, 8};
 
 struct Worker {
@@ -34,14 +35,16 @@ struct Plan {
     int item_outputs() const { return items.rows * rows; }
     Worker worker(Carve& from) const {
         return {from.take<ConvPixel>(chunks.part), from.take<std::int64_t>(item_outputs()),
-                from.take<float>(std::int64_t{chunks.part} * panels.wide), from.take<float>(std::int64_t{chunks.part} * item_outputs())};
+                from.take<float>(std::int64_t{chunks.part} * panels.wide),
+                from.take<float>(std::int64_t{chunks.part} * item_outputs())};
     }
 };
 
 void locate(const ConvGrid& g, int n, int first, int count, ConvPixel* to) {
     int j = first % g.grid_w, i = first / g.grid_w;
     for (int m = 0; m < count; ++m) {
-        to[m] = {std::int64_t{n} * g.source.h * g.source.w * g.source.c, i * g.step_in + g.offset_h, j * g.step_in + g.offset_w};
+        to[m] = {std::int64_t{n} * g.source.h * g.source.w * g.source.c, i * g.step_in + g.offset_h,
+                 j * g.step_in + g.offset_w};
         if (++j == g.grid_w) j = 0, ++i;
     }
 }
@@ -53,13 +56,15 @@ struct Gradients {
 };
 
 template <class T>
-void item_of_weights(const Plan& plan, const ConvKernels<T>& kernels, Gradients<T> of, const Worker& worker, std::int64_t item) {
+void item_of_weights(const Plan& plan, const ConvKernels<T>& kernels, Gradients<T> of, const Worker& worker,
+                     std::int64_t item) {
     const ConvGrid& g = plan.grid;
     const int groups = ceil_div(plan.panels.count(), plan.items.columns);
     const int k = int(item / groups) * plan.item_outputs();
     const int outputs = plan.outputs - k < plan.item_outputs() ? plan.outputs - k : plan.item_outputs();
     const int first = int(item % groups) * plan.items.columns;
-    const int last = first + plan.items.columns < plan.panels.count() ? first + plan.items.columns : plan.panels.count();
+    const int last =
+        first + plan.items.columns < plan.panels.count() ? first + plan.items.columns : plan.panels.count();
     for (int m = 0; m < outputs; ++m) worker.sum_at[m] = std::int64_t{m} * plan.panels.columns;
     const ConvSource<T> from{of.x, g.source.size(), g.source.h, g.source.w, g.source.c, g.taps_w};
     for (int n = 0; n < g.source.n; ++n)

@@ -1,0 +1,87 @@
+// The convolutions of the two configured networks, each distinct one once, with how often it occurs.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/conv.h"
+
+namespace star::bench {
+
+struct Layer {
+    std::string name;
+    Shape x, w;
+    Conv how;
+    int times = 1;
+    bool input_gradient = true;  // not of the network's first layer
+    Shape y() const { return conv_shape(x, w, how); }
+    double flops() const { return 2.0 * double(y().size()) * w.h * w.w * w.c; }
+};
+
+class Network {
+public:
+    /// A convolution with "same" padding; returns the extent of its output.
+    Shape add(const std::string& name, Shape x, int k, int filter, int stride = 1, int times = 1) {
+        const Layer layer{name, x, {k, filter, filter, x.c}, {stride, filter / 2}, times, !layers.empty()};
+        for (Layer& known : layers)
+            if (known.x == layer.x && known.w == layer.w && known.how.stride == stride) {
+                known.times += times;
+                return layer.y();
+            }
+        layers.push_back(layer);
+        return layer.y();
+    }
+
+    /// `blocks` bottlenecks, the first with the stride (in its 3x3, as torchvision) and a shortcut.
+    Shape stage(Shape x, int width, int blocks, int stride) {
+        Shape y{};
+        for (int block = 0; block < blocks; ++block) {
+            const Shape a = add("reduce", x, width, 1), b = add("bottleneck", a, width, 3, block ? 1 : stride);
+            y = add("expand", b, 4 * width, 1);
+            if (block == 0) add("shortcut", x, 4 * width, 1, stride);
+            x = y;
+        }
+        return y;
+    }
+
+    void heads(Shape level, int depth) {
+        add("head", level, level.c, 3, 1, 2 * depth);
+        add("class", level, 48, 3);
+        add("box", level, 40, 3);
+    }
+
+    std::vector<Layer> layers;
+};
+
+/// RetinaNet with ResNet-50-FPN, P3-P7, on 800x800 pixels of one channel, batch 1.
+inline Network paper_network() {
+    Network net;
+    Shape x = net.add("stem", {1, 800, 800, 1}, 64, 7, 2);
+    x = {x.n, x.h / 2, x.w / 2, x.c};  // max pool
+    x = net.stage(x, 64, 3, 1);
+    const Shape c3 = net.stage(x, 128, 4, 2), c4 = net.stage(c3, 256, 6, 2), c5 = net.stage(c4, 512, 3, 2);
+    std::vector<Shape> levels;
+    for (Shape c : {c3, c4, c5}) levels.push_back(net.add("lateral", c, 256, 1));
+    for (Shape p : std::vector<Shape>(levels)) net.add("smooth", p, 256, 3);
+    levels.push_back(net.add("P6", levels.back(), 256, 3, 2));
+    levels.push_back(net.add("P7", levels.back(), 256, 3, 2));
+    for (Shape p : levels) net.heads(p, 4);
+    return net;
+}
+
+/// The narrow network near native resolution: 128x128 pixels, batch 8, levels at strides 2 and 4.
+inline Network native_network() {
+    Network net;
+    Shape x = net.add("stem", {8, 128, 128, 1}, 32, 3);
+    x = net.add("stem2", x, 48, 3, 2);
+    const Shape c1 = net.stage(x, 48, 3, 1), c2 = net.stage(c1, 64, 4, 2), c3 = net.stage(c2, 96, 6, 2);
+    const Shape c4 = net.stage(c3, 128, 3, 2);
+    std::vector<Shape> levels;
+    for (Shape c : {c1, c2, c3, c4}) levels.push_back(net.add("lateral", c, 64, 1));
+    for (int level = 0; level < 2; ++level) {
+        net.add("smooth", levels[std::size_t(level)], 64, 3);
+        net.heads(levels[std::size_t(level)], 4);
+    }
+    return net;
+}
+
+}  // namespace star::bench
