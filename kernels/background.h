@@ -15,7 +15,9 @@ constexpr int mesh_cells(int extent, int size) { return extent < size ? 1 : (ext
 
 /// Per cell, from its usable pixels (finite, and mask = 0): clip iteratively at `clip` sigma about the median; then
 /// background = 2.5 median - 1.5 mean, or the median where |mean - median| >= 0.3 sigma (a crowded cell); rms = clipped
-/// sigma. Cells with fewer than a quarter of their pixels usable take the median of their neighbours, ring by ring; then both maps are median filtered.
+/// sigma. Cells with fewer than a quarter of their pixels usable take the median of the nearest square ring of cells that
+/// has others (if all are such, of those with any usable pixel); then both maps are median filtered, windows cut at the
+/// edges. The median of an even number is the mean of the middle two.
 ///   image   (1,H,W,1) float
 ///   mask    (1,H,W,1) uint8, non-zero = unusable; data = null for none
 ///   level   (1,mesh_cells(H),mesh_cells(W),1) float, overwritten; all 0 if no pixel is usable
@@ -30,7 +32,9 @@ void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> 
 
 /// The random noise, seen through its high spatial frequencies, where stars broader than a pixel have little power:
 /// per cell, 1.4826 * median|d| / 6 of d = the 3x3 filter (1,-2,1)x(1,-2,1) (norm 6) over its usable pixels; then the
-/// lower quartile over cells. One float on the device, overwritten; NaN if no pixel is usable. Right for noise that is
+/// lower quartile over cells, those left out that are constant (blank borders) or, if others exist, have fewer than a
+/// quarter of their pixels usable. One float on the device, overwritten; NaN if no pixel and its eight neighbours are
+/// usable, 0 if all cells are constant. Right for noise that is
 /// independent from pixel to pixel; in a crowded field an upper limit, in a drizzled image a lower one.
 void high_frequency_noise(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
                           Arena& scratch);

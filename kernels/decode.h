@@ -35,7 +35,8 @@ struct Candidates {
 };
 
 /// Overwrites the first count[n] rows of each image: level after level; in a level by descending score, equal scores by
-/// ascending anchor (then class). NaN logits never pass. Throws Error if shapes disagree or the capacity is too small.
+/// ascending anchor (then class). NaN logits never pass; of the best k, those whose box is NaN are left out. Throws Error
+/// if shapes disagree, the threshold is negative or the capacity is below the sum of min(top_k, candidates) over levels.
 template <class T>
 void decode_boxes(Stream stream, const HeadOutputs<T>& heads, const AnchorGrid& grid, Decode how, Candidates out,
                   Arena& scratch);

@@ -23,7 +23,7 @@ struct Focal {
 ///   dlogits    (N,H,W,C)  T, overwritten; may be the same memory as logits
 ///   loss       one float, overwritten
 /// All on the device. Queued on `stream`; does not wait. The sum's order depends on the shape alone: equal inputs give
-/// equal bits. Throws Error if the shapes differ or are empty.
+/// equal bits. Throws Error if the shapes differ or are empty, for gamma < 0 or more than 128 classes.
 template <class T>
 void focal_loss(Stream stream, View<const T> logits, const std::int8_t* labels, std::int64_t label_stride,
                 View<const int> positives, Focal how, View<T> dlogits, float* loss, Arena& scratch);

@@ -25,9 +25,9 @@ struct Matching {
 ///   labels     (N,1,1,total) int8, overwritten: the unit's label, or label_background, or label_ignored
 ///   positives  (1,1,1,N) int, overwritten: how many anchors have a unit
 /// An anchor that is the best of several units takes the one of highest IoU, the first of equals.
-/// A background anchor whose centre lies in an ignored region becomes ignored; so does one in the band between.
-/// An image without units has background alone. Exact and deterministic. Queued on `stream`.
-/// Throws Error if background > foreground or shapes disagree.
+/// A background anchor whose centre lies in an ignored region (x0 <= x < x1, y0 <= y < y1) becomes ignored.
+/// An image without units and regions has background alone. Exact and deterministic. Queued on `stream`.
+/// Throws Error unless 0 < background <= foreground and the grid's levels follow one another, or if shapes disagree.
 void match_anchors(Stream stream, const AnchorGrid& grid, Truths truths, Matching how, View<int> match,
                    View<std::int8_t> labels, View<int> positives, Arena& scratch);
 

@@ -20,6 +20,7 @@ struct Nms {
 ///   count       (1,1,1,N)   how many of each image's M rows hold boxes
 ///   kept        (N,1,1,M)   int, the first kept_count[n] overwritten: indices in descending order of score
 ///   kept_count  (1,1,1,N)   int, overwritten
+/// Throws Error if shapes disagree or the threshold is negative or not finite.
 /// No cap on M; memory linear in N*M. Deterministic. Queued on `stream`.
 void nms(Stream stream, View<const Box> boxes, View<const float> scores, View<const int> groups, View<const int> count,
          Nms how, View<int> kept, View<int> kept_count, Arena& scratch);

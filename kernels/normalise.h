@@ -17,7 +17,8 @@ struct Normalise {
 ///   image       (1,H,W,1) float
 ///   mask        (1,H,W,1) uint8, data = null for none
 ///   background  (1,H,W,1) float: B
-///   sigma       one float on the device: the noise (not the clipped rms of a crowded mesh), > 0; read for asinh alone
+///   sigma       one float on the device: the noise (not the clipped rms of a crowded mesh); read for asinh alone.
+///               Not > 0 (an image that is constant or has no usable pixel): y is 0 everywhere
 ///   y           (1,H,W,1) float, overwritten; may be image's memory
 /// paper uses one B for the image, its mean: pass a constant background. Queued on `stream`.
 void normalise(Stream stream, View<const float> image, View<const std::uint8_t> mask, View<const float> background,
