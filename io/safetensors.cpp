@@ -253,23 +253,27 @@ TensorFile read_safetensors(const std::string& path) {
     const std::uint64_t length = std::filesystem::file_size(path, error);
     std::ifstream in(path, std::ios::binary);
     if (error || !in) fail(Fault::input, path, ": can't be opened");
+    return read_safetensors(in, length, path);
+}
+
+TensorFile read_safetensors(std::istream& in, std::uint64_t length, const std::string& where) {
     const auto read = [&](void* to, std::uint64_t size) {
         if (size && !in.read(static_cast<char*>(to), std::streamsize(size)))
-            fail(Fault::input, path, ": can't be read to its end");
+            fail(Fault::input, where, ": can't be read to its end");
     };
-    if (length < 8) fail(Fault::input, path, ": not a safetensors file: shorter than 8 bytes");
+    if (length < 8) fail(Fault::input, where, ": not a safetensors file: shorter than 8 bytes");
     std::uint64_t header_bytes;
     read(&header_bytes, 8);
     if (header_bytes > max_header || header_bytes > length - 8)
-        fail(Fault::input, path, ": not a whole safetensors file: its header would have ", header_bytes, " bytes of ",
+        fail(Fault::input, where, ": not a whole safetensors file: its header would have ", header_bytes, " bytes of ",
              length);
     try {
         std::string header(std::size_t(header_bytes), '\0');
         read(header.data(), header_bytes);
         HeaderReader reader;
         if (!nlohmann::json::sax_parse(header, &reader))
-            fail(Fault::input, path, ": header: ", printable(reader.problem));
-        check_layout(reader.entries, length - 8 - header_bytes, path);
+            fail(Fault::input, where, ": header: ", printable(reader.problem));
+        check_layout(reader.entries, length - 8 - header_bytes, where);
         TensorFile file;
         file.metadata = std::move(reader.metadata);
         for (Entry& e : reader.entries) {
@@ -279,7 +283,7 @@ TensorFile read_safetensors(const std::string& path) {
         }
         return file;
     } catch (const std::bad_alloc&) {
-        fail(Fault::device, path, ": not enough memory for ", length, " bytes");
+        fail(Fault::device, where, ": not enough memory for ", length, " bytes");
     }
 }
 

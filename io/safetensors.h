@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <span>
 #include <string>
@@ -39,6 +40,8 @@ struct TensorFile {
 /// invalid or too deep JSON, unknown types, names given twice, shapes whose product isn't the bytes, bytes that
 /// overlap, leave gaps or aren't covered. Fault::device if memory doesn't suffice.
 TensorFile read_safetensors(const std::string& path);
+/// The same from a stream of `length` bytes; `where` names it in errors.
+TensorFile read_safetensors(std::istream& in, std::uint64_t length, const std::string& where);
 
 /// Names must differ, and bytes fit shapes. The tensors lie in the file in the order given, metadata sorted by key:
 /// equal content gives equal bytes. Fault::output if it can't be written.

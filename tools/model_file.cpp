@@ -1,0 +1,85 @@
+// Models in and out.
+#include "tools/model_file.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include "io/hash.h"
+#include "tools/embedded.h"
+#include "tools/setup.h"
+
+namespace star {
+namespace {
+
+constexpr std::uintmax_t largest_model = std::uintmax_t{2} << 30;  // bytes; ours are a few million
+
+// The file's bytes and the name to use in errors.
+std::pair<std::string, std::string> fetch(const std::string& name) {
+    const auto embedded = embedded_models();
+    if (name.empty() && embedded.size() == 1) return {std::string(embedded[0].bytes), std::string(embedded[0].name)};
+    std::string names;
+    for (const EmbeddedFile& f : embedded) {
+        if (f.name == name) return {std::string(f.bytes), name};
+        names += (names.empty() ? "" : ", ") + std::string(f.name);
+    }
+    if (names.empty()) names = "none";
+    if (name.empty()) fail(Fault::usage, "which model? --model takes a file or one of those built in: ", names);
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(name, error))
+        fail(Fault::input, name, ": neither a file nor a model built in (", names, ")");
+    if (std::filesystem::file_size(name, error) > largest_model) fail(Fault::input, name, ": larger than any model");
+    std::ifstream in(name, std::ios::binary);
+    std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    if (!in && !in.eof()) fail(Fault::input, name, ": can't be read");
+    return {std::move(bytes), name};
+}
+
+}  // namespace
+
+const NamedTensor* Model::find(const std::string& tensor) const {
+    const auto at = tensors.find(tensor);
+    return at == tensors.end() ? nullptr : &at->second;
+}
+
+Model read_model(const std::string& name) {
+    const auto [bytes, where] = fetch(name);
+    std::istringstream in(bytes);
+    const TensorFile file = read_safetensors(in, bytes.size(), where);
+    Model m;
+    m.name = std::filesystem::path(where).stem().string();
+    m.sha256 = sha256(bytes.data(), bytes.size());
+    m.metadata = file.metadata;
+    const auto value = [&](const char* key) {
+        const auto at = file.metadata.find(key);
+        if (at == file.metadata.end()) fail(Fault::input, where, ": metadata: ", key, " is missing: not a model of starblend");
+        return at->second;
+    };
+    if (const auto schema = value("schema"); schema != model_schema)
+        fail(Fault::input, where, ": metadata: schema is ", schema.substr(0, 60), ", this program reads ", model_schema);
+    m.config = value("config");
+    try {
+        Config c;
+        c.load_text(m.config, where);
+        m.architecture = read_architecture(c);
+        m.procedure = read_procedure(c, m.architecture);
+        m.exposure = read_exposure(c);  // not the PSF: it may be a file that isn't here, and use doesn't need it
+        m.pixel_scale = c.number("exposure.pixel_scale", 0, 0, 1e4);
+    } catch (const Error& e) {
+        fail(Fault::input, where, ": metadata: config: ", e.what());
+    }
+    for (const Tensor& t : file.tensors) m.tensors[t.name] = {t.name, t.shape, to_floats(t)};
+    return m;
+}
+
+void write_model(const std::string& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
+                 bool half, bool overwrite) {
+    TensorFile file;
+    file.metadata = metadata;
+    file.metadata["schema"] = model_schema;
+    for (const NamedTensor& t : tensors) file.tensors.push_back(make_tensor(t.name, t.shape, t.data, half ? Dtype::f16 : Dtype::f32));
+    write_safetensors(path, file, overwrite);
+}
+
+}  // namespace star

@@ -1,0 +1,217 @@
+// Reading of configurations, with the bounds that make sense for each key.
+#include "tools/setup.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "io/fits_image.h"
+#include "kernels/check.h"
+#include "tools/embedded.h"
+
+namespace star {
+namespace {
+
+std::string embedded_text(const std::vector<EmbeddedFile>& files, const std::string& name, const char* what) {
+    std::string names;
+    for (const EmbeddedFile& f : files) {
+        if (f.name == name) return std::string(f.bytes);
+        names += (names.empty() ? "" : ", ") + std::string(f.name);
+    }
+    fail(Fault::usage, name, ": no such ", what, "; there are ", names);
+}
+
+Psf read_psf(Config& c, double pixel_scale) {
+    const std::string kind = c.choice("psf.kind", "moffat", {"gaussian", "moffat", "file"});
+    if (kind == "file") {
+        const std::string name = c.text("psf.file", "");
+        if (name.empty()) c.refuse("psf.kind", "\"file\" needs psf.file, a FITS image");
+        const FitsImage image = read_image(name);
+        PsfImage p;
+        p.pixels = image.pixels;
+        p.w = image.width, p.h = image.height;
+        p.oversampling = c.number("psf.oversampling", image.number_of("OVERSAMP").value_or(1), 1, 64);
+        const bool effective = image.header.boolean("PIXRESP").value_or(true);
+        p.values = c.boolean("psf.pixel_response", effective) ? PsfValues::effective : PsfValues::cells;
+        p.energy = c.number("psf.energy", 1, 1e-3, 1);
+        Psf psf = [&] {
+            try {
+                return Psf::from_image(p);
+            } catch (const Error& e) {
+                fail(Fault::input, name, ": ", e.what());
+            }
+        }();
+        const auto kernel = c.numbers("psf.diffusion", {}, 0, 1e6);  // square, odd, at pixel spacing
+        if (!kernel.empty()) {
+            const int side = int(std::lround(std::sqrt(double(kernel.size()))));
+            if (side * side != int(kernel.size()) || side % 2 == 0) c.refuse("psf.diffusion", "must be a square of odd side");
+            psf = psf.convolved(kernel, side, side);
+        }
+        return psf;
+    }
+    if (kind == "gaussian") return Psf::gaussian(c.number("psf.fwhm", 2, 0.1, 50));
+    const double beta = c.number("psf.beta", 3, 1.1, 20);
+    const double enclosed = c.number("psf.enclosed", 0, 0, 0.99);
+    if (enclosed > 0) return Psf::moffat_enclosing(enclosed, c.number("psf.radius", 0.12, 1e-3, 100) / pixel_scale, beta);
+    return Psf::moffat(c.number("psf.fwhm", 2, 0.1, 50), beta);
+}
+
+}  // namespace
+
+std::string preset_text(const std::string& name) { return embedded_text(embedded_presets(), name, "preset"); }
+std::string architecture_text(const std::string& name) { return embedded_text(embedded_architectures(), name, "architecture"); }
+
+std::vector<std::string> preset_names() {
+    std::vector<std::string> names;
+    for (const EmbeddedFile& f : embedded_presets()) names.emplace_back(f.name);
+    return names;
+}
+
+Exposure read_exposure(Config& c) {
+    Exposure e;
+    e.exptime_s = c.number("exposure.exptime", e.exptime_s, 1e-3, 1e7);
+    e.exposures = int(c.integer("exposure.exposures", e.exposures, 1, 100000));
+    e.gain = c.number("exposure.gain", e.gain, 1e-6, 1e6);
+    e.zeropoint = c.number("exposure.zeropoint", e.zeropoint, -50, 100);
+    e.sky = c.number("exposure.sky", e.sky, 0, 1e9);
+    e.dark = c.number("exposure.dark", e.dark, 0, 1e9);
+    e.read_noise = c.number("exposure.read_noise", e.read_noise, 0, 1e6);
+    e.full_well = c.number("exposure.full_well", e.full_well, 1, 1e12);
+    e.drizzle_sigma = c.number("exposure.drizzle_sigma", e.drizzle_sigma, 0, 2);
+    e.rate = c.boolean("exposure.rate", e.rate);
+    return e;
+}
+
+Instrument read_instrument(Config& c) {
+    const Exposure e = read_exposure(c);
+    const double pixel_scale = c.number("exposure.pixel_scale", 0.074, 1e-6, 1e4);
+    return {e, pixel_scale, read_psf(c, pixel_scale)};
+}
+
+Mock read_mock(Config& c) {
+    Mock m;
+    const std::string mix = c.text("mock.mix", "P3");
+    if (mix == "P1") m.mix = mix_p1;
+    else if (mix == "P2") m.mix = mix_p2;
+    else if (mix == "P3") m.mix = mix_p3;
+    else if (mix != "weights") c.refuse("mock.mix", "must be P1, P2, P3, or \"weights\" with mock.weights");
+    const auto weights = c.numbers("mock.weights", {m.mix.begin(), m.mix.end()}, 0, 1e6);
+    if (weights.size() != m.mix.size()) c.refuse("mock.weights", "needs five numbers");
+    std::copy(weights.begin(), weights.end(), m.mix.begin());
+    m.slope = c.number("mock.slope", m.slope, -2, 2);
+    m.mag_min = c.number("mock.mag_min", m.mag_min, -30, 50);
+    m.mag_max = c.number("mock.mag_max", m.mag_max, -30, 50);
+    m.mag_limit = c.number("mock.mag_limit", std::max(m.mag_max, m.mag_limit), -30, 50);
+    m.contrast = c.number("mock.contrast", m.contrast, 0, 20);
+    m.min_separation = c.number("mock.min_separation", m.min_separation, 0, 1000);
+    // units per square pixel; a negative number asks for as many as fit
+    const auto density = [&](const char* key) {
+        const double d = c.number(key, -1, -1, 1);
+        return d < 0 ? as_many_as_fit : d;
+    };
+    m.density_min = density("mock.density_min");
+    m.density_max = density("mock.density_max");
+    m.dist_min = c.number("mock.dist_min", m.dist_min, 0, 100);
+    m.box_fwhm = c.number("mock.box_fwhm", m.box_fwhm, 0.1, 20);
+    m.box_min = c.number("mock.box_min", m.box_min, 0.5, 1000);
+    m.faint_density = c.number("mock.faint_density", m.faint_density, 0, 10);
+    m.faint_min = c.number("mock.faint_min", m.faint_min, -30, 50);
+    m.faint_limit = c.number("mock.faint_limit", std::max(m.faint_min, m.faint_limit), -30, 50);
+    m.min_snr = c.number("mock.min_snr", m.min_snr, 0, 1e6);
+    check_mock(m);
+    return m;
+}
+
+Architecture read_architecture(Config& c) {
+    Architecture a;
+    const auto ints = [&](const char* key, const std::vector<int>& standard) {
+        const auto v = c.integers(key, {standard.begin(), standard.end()}, 0, 4096);
+        return std::vector<int>(v.begin(), v.end());
+    };
+    a.in_channels = int(c.integer("network.in_channels", a.in_channels, 1, 3));
+    const auto size = ints("network.stem_size", {7}), stride = ints("network.stem_stride", {2}), width = ints("network.stem_width", {64});
+    if (stride.size() != size.size() || width.size() != size.size())
+        c.refuse("network.stem_size", "stem_size, stem_stride and stem_width must have one value per convolution");
+    a.stem.clear();
+    for (std::size_t i = 0; i < size.size(); ++i) a.stem.push_back({size[i], stride[i], width[i]});
+    a.stem_pool = c.boolean("network.stem_pool", a.stem_pool);
+    a.blocks = ints("network.blocks", a.blocks);
+    a.widths = ints("network.width", a.widths);
+    a.strides = ints("network.stride", a.strides);
+    a.norm_epsilon = float(c.number("network.norm_epsilon", a.norm_epsilon, 0, 0.1));
+    a.pyramid_width = int(c.integer("network.pyramid_width", a.pyramid_width, 8, 1024));
+    a.pyramid_first = int(c.integer("network.pyramid_first", a.pyramid_first, 0, 8));
+    a.pyramid_levels = int(c.integer("network.pyramid_levels", a.pyramid_levels, 1, 8));
+    a.pyramid_extra = int(c.integer("network.pyramid_extra", a.pyramid_extra, 0, 2));
+    a.head_depth = int(c.integer("network.head_depth", a.head_depth, 0, 16));
+    a.head_width = int(c.integer("network.head_width", a.head_width, 8, 1024));
+    a.classes = int(c.integer("network.classes", a.classes, 1, 8));
+    a.prior = float(c.number("network.prior", a.prior, 1e-6, 0.5));
+    std::vector<double> standard;
+    for (const auto& level : a.anchor_sizes) standard.insert(standard.end(), level.begin(), level.end());
+    const auto sizes = c.numbers("network.anchor_size", standard, 0.5, 1e5);
+    const auto levels = std::size_t(a.head_levels());
+    if (sizes.empty() || sizes.size() % levels) c.refuse("network.anchor_size", "needs the same number of sizes for each head level");
+    a.anchor_sizes.assign(levels, {});
+    for (std::size_t i = 0; i < sizes.size(); ++i) a.anchor_sizes[i / (sizes.size() / levels)].push_back(float(sizes[i]));
+    const auto ratios = c.numbers("network.anchor_ratio", {0.5, 1, 2}, 0.05, 20);
+    a.anchor_ratios.assign(ratios.begin(), ratios.end());
+    a.anchors_centred = c.boolean("network.anchors_centred", a.anchors_centred);
+    check(a);
+    return a;
+}
+
+Procedure read_procedure(Config& c, const Architecture& a) {
+    Procedure p;
+    p.input_scale = int(c.integer("procedure.input_scale", p.input_scale, 1, 32));
+    const bool paper = c.choice("procedure.normalisation", "asinh", {"asinh", "paper"}) == "paper";
+    p.normalise.by = paper ? Normalise::By::paper : Normalise::By::asinh;
+    p.normalise.full = float(c.number("procedure.full", p.normalise.full, 1e-30, 1e30));
+    p.normalise.softening = float(c.number("procedure.softening", p.normalise.softening, 1e-3, 1e3));
+    p.mesh.size = int(c.integer("procedure.mesh", p.mesh.size, 8, 4096));
+    p.core = int(c.integer("procedure.core", p.core, 8, 4096));
+    p.halo = int(c.integer("procedure.halo", p.halo, 0, 1024));
+    p.box_half_width = float(c.number("procedure.box_half_width", p.box_half_width, 0.5, 1000));
+    p.psf_fwhm = float(c.number("procedure.psf_fwhm", p.psf_fwhm, 0.1, 1000));
+    p.suppress_by_centre = c.choice("procedure.suppress_by", "centre", {"centre", "iou"}) == "centre";
+    p.suppress = float(c.number("procedure.suppress", p.suppress, 0, 100));
+    p.threshold = float(c.number("procedure.threshold", p.threshold, 0, 1));
+    p.top_k = int(c.integer("procedure.top_k", p.top_k, 1, 1 << 20));
+    check(p, a.largest_stride());
+    return p;
+}
+
+TrainingRun read_training(Config& c) {
+    TrainingRun r;
+    Training& t = r.how;
+    t.batch = int(c.integer("training.batch", t.batch, 1, 4096));
+    t.height = t.width = int(c.integer("training.side", t.height, 8, 4096));  // of a field, sky px
+    t.steps = c.integer("training.steps", t.steps, 1, 1000000000);
+    t.rate = float(c.number("training.rate", t.rate, 1e-9, 1));
+    t.warm_up = c.integer("training.warm_up", std::min<std::int64_t>(t.warm_up, t.steps / 10), 0, t.steps);
+    t.last_rate = float(c.number("training.last_rate", t.last_rate, 0, 1));
+    t.weight_decay = float(c.number("training.weight_decay", t.weight_decay, 0, 1));
+    t.clip = float(c.number("training.clip", t.clip, 0, 1e6));
+    t.average = float(c.number("training.average", t.average, 0, 0.999999));
+    t.focal.alpha = float(c.number("training.alpha", t.focal.alpha, -1, 1));
+    t.focal.gamma = float(c.number("training.gamma", t.focal.gamma, 0, 10));
+    t.boxes.beta = float(c.number("training.beta", t.boxes.beta, 0, 100));
+    t.boxes.weight = float(c.number("training.box_weight", t.boxes.weight, 0, 1000));
+    t.matching.foreground = float(c.number("training.foreground", t.matching.foreground, 0, 1));
+    t.matching.background = float(c.number("training.background", t.matching.background, 0, t.matching.foreground));
+    t.frozen_norm = c.boolean("training.frozen_norm", t.frozen_norm);
+    r.fields = int(c.integer("training.fields", std::min(r.fields, t.batch), 1, t.batch));
+    if (t.batch % r.fields) c.refuse("training.fields", "must divide training.batch");
+    r.margin = c.number("training.margin", r.margin, 0, 200);
+    r.validate_every = c.integer("training.validate_every", r.validate_every, 1, 1000000000);
+    r.validation_batches = int(c.integer("training.validation_batches", r.validation_batches, 1, 10000));
+    r.checkpoint_minutes = c.number("training.checkpoint_minutes", r.checkpoint_minutes, 0, 1e6);
+    check(t);
+    return r;
+}
+
+Noise noise_of(const Exposure& e) {
+    return {1 / image_unit(e), e.exposures * e.read_noise * e.read_noise,
+            background_sigma(e) / (native_sigma(e) * image_unit(e))};
+}
+
+}  // namespace star

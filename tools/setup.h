@@ -1,0 +1,49 @@
+// What a configuration means: from keys to the structs of nn and sim. One function per section; presets and
+// architectures are TOML files built into the program.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "io/config.h"
+#include "nn/sky.h"
+#include "nn/trainer.h"
+#include "sim/field.h"
+
+namespace star {
+
+/// The text of a built-in preset ("csst-g") or architecture ("native"). Throws Error (Fault::usage) listing the names.
+std::string preset_text(const std::string& name);
+std::string architecture_text(const std::string& name);
+std::vector<std::string> preset_names();
+
+/// [exposure] and [psf]: an instrument looking at the sky.
+struct Instrument {
+    Exposure exposure;
+    double pixel_scale = 0;  ///< arcsec/px
+    Psf psf;                 ///< on native pixels, before any drizzle
+};
+Instrument read_instrument(Config&);
+Exposure read_exposure(Config&);  ///< the [exposure] part alone
+
+/// [mock]: the paper's catalogue. `mix` is "P1", "P2", "P3" or five weights.
+Mock read_mock(Config&);
+
+/// [network] and [procedure]. The PSF's width and the boxes' size come from the instrument and the mock.
+Architecture read_architecture(Config&);
+Procedure read_procedure(Config&, const Architecture&);
+
+/// [training]
+struct TrainingRun {
+    Training how;
+    int fields = 2;                    ///< simulated per step; the batch is cut from them
+    double margin = 16;                ///< px from which light comes in
+    std::int64_t validate_every = 100; ///< steps
+    int validation_batches = 4;
+    double checkpoint_minutes = 5;
+};
+TrainingRun read_training(Config&);
+
+/// The noise of an exposure as prepare_sky wants it.
+Noise noise_of(const Exposure&);
+
+}  // namespace star
