@@ -1,0 +1,58 @@
+// Common options and provenance.
+#include "tools/command.h"
+
+#include "kernels/check.h"
+#include "tools/setup.h"
+#include "tools/version.h"
+
+namespace star {
+
+void Common::add_to(CLI::App& app) {
+    const auto group = "Common";
+    app.add_option("--config", config_files, "TOML files, later ones win")->group(group);
+    app.add_option("--set", settings, "One value of the configuration: section.key=value")->group(group);
+    app.add_flag("--dump-config", dump_config, "Print the effective configuration as TOML and stop")->group(group);
+    app.add_option("--seed", seed, "Of everything random")->capture_default_str()->group(group);
+    app.add_option("--threads", threads, "Threads; 0: one per processor. Never changes a result")->capture_default_str()->group(group);
+    app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->group(group);
+    app.add_flag("--overwrite", overwrite, "Replace existing outputs")->group(group);
+    app.add_flag("-q,--quiet", quiet, "Warnings and errors only")->group(group);
+    app.add_flag("-v,--verbose", verbose, "Say more")->group(group);
+}
+
+Console Common::console() const {
+    return Console(quiet ? Console::Level::quiet : verbose ? Console::Level::verbose : Console::Level::normal);
+}
+
+Device Common::chosen_device() const {
+    if (device == "auto" || device == "cpu") return {};
+    const bool numbered = device.rfind("cuda:", 0) == 0;
+    if (device != "cuda" && !numbered) fail(Fault::usage, "--device ", device, ": choose auto, cpu, cuda or cuda:N");
+    int index = 0;
+    if (numbered) {
+        const std::string digits = device.substr(5);
+        if (digits.empty() || digits.size() > 3 || digits.find_first_not_of("0123456789") != std::string::npos)
+            fail(Fault::usage, "--device ", device, ": N is a number");
+        index = std::stoi(digits);
+    }
+    if (index >= cuda_devices()) fail(Fault::device, "--device ", device, ": ", cuda_devices(), " CUDA devices can be used here");
+    return {Device::Kind::cuda, index};
+}
+
+Config Common::layers(const std::string& preset, const std::string& architecture) const {
+    Config c;
+    if (!preset.empty()) c.load_text(preset_text(preset), "preset " + preset);
+    if (!architecture.empty()) c.load_text(architecture_text(architecture), "architecture " + architecture);
+    for (const auto& file : config_files) c.load(file);
+    for (const auto& assignment : settings) c.set(assignment);
+    return c;
+}
+
+std::vector<Card> Common::provenance() const {
+    return {{"CREATOR", std::string("starblend ") + version(), "program and version"},
+            {"COMMIT", commit(), "of its source"},
+            {"SEED", std::int64_t(seed), "of everything random"},
+            {"HISTORY", {}, "command: " + command_line}};
+}
+
+}  // namespace star

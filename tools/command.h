@@ -1,0 +1,47 @@
+// What the commands of the program share: common options, the configuration in layers, provenance, exit codes.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "io/config.h"
+#include "io/fits_header.h"
+#include "kernels/device.h"
+#include "tools/console.h"
+
+namespace star {
+
+inline constexpr int exit_partial = 6;  ///< the others are values of Fault, 0, and 130 or 143 after a signal
+
+/// Options that every command understands.
+struct Common {
+    std::vector<std::string> config_files, settings;
+    bool dump_config = false, overwrite = false, quiet = false, verbose = false;
+    std::uint64_t seed = 1;
+    int threads = 0;
+    std::string device = "auto", command_line;
+
+    void add_to(CLI::App& app);
+    Console console() const;
+    /// The device that --device names; "auto" is the CPU until every kernel exists on CUDA. Throws Error (Fault::device).
+    Device chosen_device() const;
+    /// Built-in preset, built-in architecture, --config files in order, then --set: later layers win. Empty names are
+    /// left out.
+    Config layers(const std::string& preset, const std::string& architecture) const;
+    /// Cards that say where a file comes from: program, version, commit, command line.
+    std::vector<Card> provenance() const;
+};
+
+/// A command adds its options and what runs it.
+struct Command {
+    CLI::App* app;
+    std::function<int()> run;
+};
+Command add_simulate(CLI::App& program, Common&);
+Command add_train(CLI::App& program, Common&);
+Command add_detect(CLI::App& program, Common&);
+Command add_evaluate(CLI::App& program, Common&);
+Command add_info(CLI::App& program, Common&);
+
+}  // namespace star

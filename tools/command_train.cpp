@@ -1,0 +1,211 @@
+// starblend train: fresh fields from the simulator at every step, a log, checkpoints, bit-exact resume.
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "io/atomic_file.h"
+#include "kernels/check.h"
+#include "tools/command.h"
+#include "tools/fields.h"
+#include "tools/model_file.h"
+#include "tools/version.h"
+
+namespace star {
+namespace {
+
+struct Options {
+    std::string output, preset, architecture = "native";
+    bool resume = false;
+};
+
+// The log's rows so far, without those after `step` (a run that stopped between two checkpoints).
+std::string log_until(const std::string& path, std::int64_t step) {
+    std::ifstream in(path);
+    std::string kept, line;
+    for (bool first = true; std::getline(in, line); first = false)
+        if (first || std::atoll(line.c_str()) <= step) kept += line + "\n";
+    return kept;
+}
+
+class TrainingSession {
+public:
+    TrainingSession(const Options& options, const Common& common);
+    int run();
+
+private:
+    void start_fresh();
+    void resume();
+    void checkpoint();
+    void validate();
+    std::map<std::string, std::string> metadata() const;
+
+    const Options& options_;
+    const Common& common_;
+    Console console_;
+    ThreadPool pool_;
+    Stream stream_;
+    std::string config_, checkpoint_path_, log_path_, log_;
+    TrainingRun run_;
+    std::uint64_t seed_;
+    std::unique_ptr<FieldSource> source_;
+    std::unique_ptr<Trainer<float>> trainer_;
+    std::vector<TrainingBatch> validation_;
+    std::string validation_columns_ = ",,";
+};
+
+TrainingSession::TrainingSession(const Options& options, const Common& common)
+    : options_(options), common_(common), console_(common.console()), pool_(common.threads), seed_(common.seed) {
+    if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
+    stream_ = {{}, &pool_};
+    Config c = common.layers(options.preset, options.architecture);
+    const Instrument instrument = read_instrument(c);
+    const Mock mock = read_mock(c);
+    FieldSimulator simulator(instrument.psf, instrument.exposure, mock);
+    const Architecture architecture = read_architecture(c);
+    // what the network sees decides these two, unless somebody knows better
+    const double fwhm = simulator.psf().fwhm();
+    if (!c.has("procedure.psf_fwhm")) c.set(fmt::format("procedure.psf_fwhm={:.6}", fwhm));
+    if (!c.has("procedure.box_half_width"))
+        c.set(fmt::format("procedure.box_half_width={:.6}", std::max(mock.box_fwhm * fwhm, mock.box_min)));
+    const Procedure procedure = read_procedure(c, architecture);
+    run_ = read_training(c);
+    c.refuse_unknown();
+    config_ = c.dump();
+    if (common.dump_config) return;
+
+    checkpoint_path_ = options.output + ".checkpoint";
+    log_path_ = options.output + ".csv";
+    if (!common.overwrite && std::filesystem::exists(options.output))
+        fail(Fault::output, options.output, ": exists; --overwrite replaces it");
+    if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
+        fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
+    source_ = std::make_unique<FieldSource>(stream_, std::move(simulator), procedure, run_);
+    trainer_ = std::make_unique<Trainer<float>>(stream_, architecture, procedure.input_scale, run_.how, seed_);
+    if (options.resume)
+        resume();
+    else
+        start_fresh();
+    for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
+    console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
+                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, fwhm,
+                 trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
+}
+
+void TrainingSession::start_fresh() {
+    log_ = "step,fields,rate,classes,boxes,norm,validation_classes,validation_boxes,seconds\n";
+}
+
+void TrainingSession::resume() {
+    const TensorFile file = read_safetensors(checkpoint_path_);
+    const auto value = [&](const char* key) {
+        const auto at = file.metadata.find(key);
+        if (at == file.metadata.end()) fail(Fault::input, checkpoint_path_, ": metadata: ", key, " is missing: not a checkpoint");
+        return at->second;
+    };
+    if (value("config") != config_)
+        fail(Fault::usage, checkpoint_path_, ": was made with another configuration; `starblend info ", checkpoint_path_, "` shows it");
+    if (value("seed") != std::to_string(seed_)) fail(Fault::usage, checkpoint_path_, ": was made with --seed ", value("seed"));
+    std::map<std::string, NamedTensor> tensors;
+    for (const Tensor& t : file.tensors) tensors[t.name] = {t.name, t.shape, to_floats(t)};
+    const auto find = [&](const std::string& name) {
+        const auto at = tensors.find(name);
+        return at == tensors.end() ? nullptr : &at->second;
+    };
+    const std::string step = value("step");
+    if (step.empty() || step.size() > 12 || step.find_first_not_of("0123456789") != std::string::npos)
+        fail(Fault::input, checkpoint_path_, ": metadata: step = ", step.substr(0, 40));
+    try {
+        trainer_->restore(find, std::stoll(step));
+    } catch (const Error& e) {
+        fail(e.fault, checkpoint_path_, ": ", e.what());
+    }
+    log_ = log_until(log_path_, trainer_->steps_done());
+    console_.say("going on from step {}", trainer_->steps_done());
+}
+
+std::map<std::string, std::string> TrainingSession::metadata() const {
+    return {{"config", config_},
+            {"seed", std::to_string(seed_)},
+            {"step", std::to_string(trainer_->steps_done())},
+            {"fields", std::to_string(trainer_->steps_done() * run_.how.batch)},
+            {"program", std::string(program) + " " + version()},
+            {"commit", commit()},
+            {"command", common_.command_line},
+            {"licence", "Apache-2.0"}};
+}
+
+void TrainingSession::checkpoint() {
+    TensorFile file;
+    file.metadata = metadata();
+    for (const NamedTensor& t : trainer_->state()) file.tensors.push_back(make_tensor(t.name, t.shape, t.data, Dtype::f32));
+    write_safetensors(checkpoint_path_, file, true);
+    write_file(log_path_, log_.data(), log_.size(), true);
+}
+
+void TrainingSession::validate() {
+    double classes = 0, boxes = 0;
+    for (const auto& batch : validation_) {
+        trainer_->validate(batch, true);
+        const Losses l = trainer_->losses();
+        classes += l.classes / double(validation_.size()), boxes += l.boxes / double(validation_.size());
+    }
+    validation_columns_ = fmt::format(",{:.6g},{:.6g}", classes, boxes);
+    console_.say("step {}: validation loss {:.4f} (classes {:.4f}, boxes {:.4f})", trainer_->steps_done(), classes + boxes, classes, boxes);
+}
+
+int TrainingSession::run() {
+    if (common_.dump_config) return std::fputs(config_.c_str(), stdout), 0;
+    using clock = std::chrono::steady_clock;
+    const auto start = clock::now();
+    auto saved = start;
+    double simulating = 0, smooth = 0;
+    const auto seconds = [](clock::time_point from) { return std::chrono::duration<double>(clock::now() - from).count(); };
+    for (std::int64_t step = trainer_->steps_done(); step < run_.how.steps;) {
+        const auto before = clock::now();
+        const TrainingBatch batch = source_->batch(seed_, std::uint64_t(step));
+        simulating += seconds(before);
+        trainer_->step(batch);
+        step = trainer_->steps_done();
+        const Losses l = trainer_->losses();
+        if (!l.finite()) {
+            const bool have = std::filesystem::exists(checkpoint_path_);
+            fail(Fault::internal, "step ", step, ": the loss isn't finite (classes ", l.classes, ", boxes ", l.boxes, ", gradient ", l.norm,
+                 "); ", have ? "the last good state is " + checkpoint_path_ : std::string("nothing was saved yet"));
+        }
+        smooth = smooth > 0 ? 0.98 * smooth + 0.02 * l.total() : l.total();
+        validation_columns_ = ",,";
+        if (step % run_.validate_every == 0 || step == run_.how.steps) validate();
+        log_ += fmt::format("{},{},{:.6g},{:.6g},{:.6g},{:.6g}{},{:.1f}\n", step, step * run_.how.batch, scheduled_rate(run_.how, step),
+                            l.classes, l.boxes, l.norm, validation_columns_, seconds(start));
+        console_.progress("training", step, run_.how.steps, "step",
+                          fmt::format("loss {:.4f}, simulator {:.0f} % of the time", smooth, 100 * simulating / seconds(start)));
+        const bool stop = interrupt::requested();
+        if (stop || seconds(saved) > 60 * run_.checkpoint_minutes || step == run_.how.steps) {
+            checkpoint();
+            saved = clock::now();
+        }
+        if (stop) {
+            console_.say("stopped at step {}; --resume goes on from {}", step, checkpoint_path_);
+            return interrupt::exit_code();
+        }
+    }
+    write_model(options_.output, trainer_->averaged_weights(), metadata(), true, common_.overwrite);
+    console_.say("wrote {}, {} and {}", options_.output, log_path_, checkpoint_path_);
+    return 0;
+}
+
+}  // namespace
+
+Command add_train(CLI::App& program, Common& common) {
+    CLI::App* app = program.add_subcommand("train", "Train a network on fields simulated as it goes");
+    auto o = std::make_shared<Options>();
+    app->add_option("-o,--output", o->output, "Where the trained model goes (safetensors); beside it .csv and .checkpoint")->required();
+    app->add_option("--preset", o->preset, "Instrument: csst-g, csst-r, csst-i, csst-paper, hst-acs-f475w-drz, ground-1arcsec");
+    app->add_option("--architecture", o->architecture, "native (default) or paper")->capture_default_str();
+    app->add_flag("--resume", o->resume, "Go on from OUTPUT.checkpoint, bit for bit");
+    return {app, [o, &common] { return TrainingSession(*o, common).run(); }};
+}
+
+}  // namespace star
