@@ -76,7 +76,7 @@ void check_exposure(const Exposure& e) {
     in_range("dark", e.dark, 0, 1e9);
     in_range("read_noise", e.read_noise, 0, 1e6);
     in_range("full_well", e.full_well, 1, 1e12);
-    in_range("drizzle_sigma", e.drizzle_sigma, 0, 2);
+    if (e.drizzle_sigma != 0) in_range("drizzle_sigma", e.drizzle_sigma, 1.0 / 32, 2);
 }
 
 double electrons(double magnitude, const Exposure& e) {

@@ -19,7 +19,7 @@ struct Exposure {
     double dark = 0.02;        ///< e/s/px
     double read_noise = 5.2;   ///< e rms per exposure
     double full_well = 65535;  ///< e per exposure and pixel, sky and dark included
-    double drizzle_sigma = 0;  ///< px; the blur that resampling onto the output grid adds, 0 = none, 2 at most
+    double drizzle_sigma = 0;  ///< px; the blur that resampling onto the output grid adds, 0 = none, else 1/32...2
     bool rate = false;         ///< the image is in e/s; else in ADU, all exposures added
 };
 

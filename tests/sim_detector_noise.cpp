@@ -215,6 +215,9 @@ TEST_CASE("an exposure out of range is named") {
     e.sky = std::nan("");
     CHECK_THROWS_AS(check_exposure(e), Error);
     e = {};
+    e.drizzle_sigma = 0.01;
+    CHECK_THROWS_AS(check_exposure(e), Error);
+    e = {};
     e.exposures = 0;
     CHECK_THROWS_AS(check_exposure(e), Error);
 }
