@@ -76,7 +76,7 @@ void check_exposure(const Exposure& e) {
     in_range("dark", e.dark, 0, 1e9);
     in_range("read_noise", e.read_noise, 0, 1e6);
     in_range("full_well", e.full_well, 1, 1e12);
-    in_range("drizzle_sigma", e.drizzle_sigma, 0, 2);
+    if (e.drizzle_sigma != 0) in_range("drizzle_sigma", e.drizzle_sigma, 1.0 / 32, 2);
 }
 
 double electrons(double magnitude, const Exposure& e) {
@@ -115,14 +115,7 @@ std::vector<double> drizzle_kernel(double sigma) {
     return kernel;
 }
 
-Psf image_psf(const Psf& psf, const Exposure& e) {
-    if (e.drizzle_sigma == 0) return psf;
-    const std::vector<double> line = drizzle_kernel(e.drizzle_sigma);
-    std::vector<double> kernel;
-    for (double a : line)
-        for (double b : line) kernel.push_back(a * b);
-    return psf.convolved(kernel, int(line.size()), int(line.size()));
-}
+Psf image_psf(const Psf& psf, const Exposure& e) { return psf.convolved_gaussian(e.drizzle_sigma); }
 
 void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const Exposure& e, std::uint64_t seed,
             std::uint64_t index) {
@@ -134,7 +127,7 @@ void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const 
     const double background = (e.sky + e.dark) * e.exptime_s, well = e.full_well * e.exposures;
     const double read = e.read_noise * std::sqrt(double(e.exposures)), unit = image_unit(e);
     const bool drizzle = e.drizzle_sigma > 0;
-    std::vector<float> clipped(drizzle && mask.data ? std::size_t(image.size()) : 0);
+    std::vector<float> noise(drizzle ? std::size_t(image.size()) : 0), clipped(mask.data ? noise.size() : 0);
     pool.for_each(height, [&](std::int64_t row, int) {
         for (std::int64_t i = row * width; i < (row + 1) * width; ++i) {
             const double mean = std::max(0.0, double(image.data[i])) + background;
@@ -144,7 +137,9 @@ void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const 
                 mean >= many ? many_photons(mean, normal.a) : Random(~noise_seed, std::uint64_t(i)).poisson(mean);
             const bool full = n >= well;
             if (full) n = well;
-            image.data[i] = float((n + read * normal.b) * (drizzle ? 1 : unit));
+            const double seen = n + read * normal.b;
+            if (drizzle) noise[std::size_t(i)] = float(seen - mean);
+            image.data[i] = float(drizzle ? mean : seen * unit);
             if (mask.data) mask.data[i] = full ? mask_saturated : 0;
             if (!clipped.empty()) clipped[std::size_t(i)] = full;
         }
@@ -152,8 +147,9 @@ void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const 
     if (!drizzle) return;
 
     const std::vector<double> kernel = drizzle_kernel(e.drizzle_sigma);
-    blur(pool, kernel, image.data, width, height);
-    for (std::int64_t i = 0; i < image.size(); ++i) image.data[i] = float(image.data[i] * unit);
+    blur(pool, kernel, noise.data(), width, height);
+    for (std::int64_t i = 0; i < image.size(); ++i)
+        image.data[i] = float((image.data[i] + noise[std::size_t(i)]) * unit);
     if (clipped.empty()) return;
     blur(pool, kernel, clipped.data(), width, height);
     for (std::int64_t i = 0; i < image.size(); ++i)

@@ -19,7 +19,7 @@ struct Exposure {
     double dark = 0.02;        ///< e/s/px
     double read_noise = 5.2;   ///< e rms per exposure
     double full_well = 65535;  ///< e per exposure and pixel, sky and dark included
-    double drizzle_sigma = 0;  ///< px; the blur that resampling onto the output grid adds, 0 = none, 2 at most
+    double drizzle_sigma = 0;  ///< px; the blur that resampling onto the output grid adds, 0 = none, else 1/32...2
     bool rate = false;         ///< the image is in e/s; else in ADU, all exposures added
 };
 
@@ -35,24 +35,27 @@ double native_sigma(const Exposure& e);      ///< rms of an empty pixel before a
 double background_sigma(const Exposure& e);  ///< rms of an empty pixel, drizzle included, in units of the image
 double saturation_level(const Exposure& e);  ///< where pixels clip, in units of the image
 
-/// The drizzle's kernel along one axis, odd and centred: Lindeberg's discrete Gaussian exp(-t) I_n(t), t = sigma^2,
-/// whose variance is sigma^2 exactly (that of a Gaussian sampled at pixels is half of it at sigma = 0.4). {1} for sigma
-/// = 0.
+/// The kernel that noise passes through along one axis in a drizzle, odd and centred: Lindeberg's discrete Gaussian
+/// exp(-t) I_n(t), t = sigma^2, whose variance is sigma^2 exactly (that of a Gaussian sampled at pixels is half of it
+/// at sigma = 0.4). {1} for sigma = 0.
 std::vector<double> drizzle_kernel(double sigma_px);
 
-/// The PSF of stars in the output image: psf through the drizzle's kernel.
+/// The PSF of stars in the output image: psf blurred by the drizzle's Gaussian. Dithered exposures average over pixel
+/// phases, so the blur of stars is continuous: HST's F475W goes from a FWHM of 1.6 px to 2.15 (2.2 in the real image).
 Psf image_psf(const Psf& psf, const Exposure& e);
 
-/// In place, expected electrons of the stars (all exposures together) become an observed image:
-///   n = Poisson(stars + sky + dark), clipped at exposures * full_well, + Gaussian(read_noise * sqrt(exposures));
-///   with drizzle_sigma the *noisy* image is convolved with the kernel (renormalised at the edges), so that noise is
-///   correlated and stars are broadened together: render stars with the PSF of the native pixels; then times
-///   image_unit().
+/// In place, expected electrons of the stars, rendered with image_psf() (all exposures together), become an observed
+/// image:
+///   mean = stars + sky + dark;  seen = min(Poisson(mean), exposures * full_well) + Gaussian(read_noise *
+///   sqrt(exposures)); image = image_unit() * (mean + noise),  noise = seen - mean, passed through drizzle_kernel()
+///   along both axes (renormalised at the edges) where drizzle_sigma > 0: pixels are then correlated, and their noise
+///   is background_sigma().
 /// image  (1,H,W,1), finite; values below 0 count as 0
 /// mask   (1,H,W,1), overwritten: mask_saturated where a pixel clipped (with drizzle: where such pixels make up 5 % of
 /// the
 ///        kernel or more), else 0; data = null for none
-/// Exposures being equal, clipping their sum is clipping each. A pure function of seed, index and the pixels'
+/// Exposures being equal, clipping their sum is clipping each. With drizzle, light is compared with the full well after
+/// the blur, so that stars saturate a few tenths of a magnitude late. A pure function of seed, index and the pixels'
 /// positions.
 void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const Exposure& e, std::uint64_t seed,
             std::uint64_t index);

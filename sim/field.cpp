@@ -6,30 +6,29 @@
 
 namespace star {
 
-FieldSimulator::FieldSimulator(Psf psf, const Exposure& exposure, const Mock& mock)
+FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, const Mock& mock)
     : exposure_((check_exposure(exposure), exposure)),
       mock_((check_mock(mock), mock)),
-      native_psf_(std::move(psf)),
-      output_psf_(image_psf(native_psf_, exposure)) {}
+      psf_(image_psf(psf, exposure)) {}
 
 Field FieldSimulator::make(ThreadPool& pool, int width, int height, double margin, std::uint64_t seed,
                            std::uint64_t index) const {
-    return observe(pool, make_mock(mock_, output_psf_, exposure_, width, height, margin, seed, index), width, height,
-                   seed, index);
+    return observe(pool, make_mock(mock_, psf_, exposure_, width, height, margin, seed, index), width, height, seed,
+                   index);
 }
 
 Field FieldSimulator::observe(ThreadPool& pool, MockField truth, int width, int height, std::uint64_t seed,
                               std::uint64_t index) const {
     require(width > 0 && height > 0, "observe: a field of ", width, "x", height);
     const int frame =
-        int(drizzle_kernel(exposure_.drizzle_sigma).size()) / 2;  // what the drizzle mixes in from outside
+        int(drizzle_kernel(exposure_.drizzle_sigma).size()) / 2;  // the drizzle's noise is correlated with that outside
     const Shape native{1, height + 2 * frame, width + 2 * frame, 1};
     std::vector<PointSource> sources;
     sources.reserve(truth.stars.size());
     for (const Star& s : truth.stars) sources.push_back({s.x + frame, s.y + frame, s.flux});
     std::vector<float> pixels(std::size_t(native.size()));
     std::vector<std::uint8_t> mask(pixels.size());
-    render(pool, sources, native_psf_, {pixels.data(), native}, wing_cut * native_sigma(exposure_));
+    render(pool, sources, psf_, {pixels.data(), native}, wing_cut * native_sigma(exposure_));
     expose(pool, {pixels.data(), native}, {mask.data(), native}, exposure_, seed, index);
     if (frame) {
         const auto crop = [&](auto& v) {

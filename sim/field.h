@@ -19,7 +19,7 @@ struct Field {
 class FieldSimulator {
 public:
     /// psf: on native pixels, before any drizzle. Throws Error (Fault::usage) for options out of range.
-    FieldSimulator(Psf psf, const Exposure& exposure, const Mock& mock);
+    FieldSimulator(const Psf& psf, const Exposure& exposure, const Mock& mock);
 
     /// Field `index` of `seed`: a pure function of the arguments, whatever the pool's threads; safe to call at once
     /// from several. Light comes from up to `margin` px outside. Wings are cut at `wing_cut` of the empty sky's noise
@@ -30,7 +30,7 @@ public:
     Field observe(ThreadPool& pool, MockField truth, int width, int height, std::uint64_t seed,
                   std::uint64_t index) const;
 
-    const Psf& psf() const { return output_psf_; }  ///< of stars in the image: drizzle included
+    const Psf& psf() const { return psf_; }  ///< of stars in the image: drizzle included
     const Exposure& exposure() const { return exposure_; }
     const Mock& mock() const { return mock_; }
 
@@ -39,7 +39,7 @@ public:
 private:
     Exposure exposure_;
     Mock mock_;
-    Psf native_psf_, output_psf_;
+    Psf psf_;
 };
 
 }  // namespace star

@@ -55,18 +55,16 @@ public:
     Psf convolved(std::span<const double> kernel, int w, int h) const;
 
     float at(double dx, double dy) const;
-    double peak() const {
-        return table_->profile[0];
-    }  ///< e(0, 0): the largest share one pixel can hold (if e peaks there)
+    /// e(0, 0): the largest share one pixel can hold, if e peaks there.
+    double peak() const { return table_->profile[0]; }
     double energy() const { return table_->energy; }
     double fwhm() const { return 2 * radius_at(0.5); }  ///< of the azimuthal average, pixel included
     /// Where the azimuthal average first falls to this fraction of the peak, in px; the table's edge if it never does.
     double radius_at(double fraction_of_peak) const;
-    double enclosed(
-        double radius_px) const;  ///< fraction of the star's flux within a circle; the table's inscribed one at most
-    double noise_area() const {
-        return table_->noise_area;
-    }  ///< 1 / sum e^2, px: what a matched filter's noise sums over
+    /// Fraction of the star's flux within a circle; the table's inscribed one at most.
+    double enclosed(double radius_px) const;
+    /// 1 / sum e^2, px: what a matched filter's noise sums over.
+    double noise_area() const { return table_->noise_area; }
     int oversampling() const { return table_->oversampling; }
     int reach() const { return table_->reach; }  ///< pixels |n| > reach from the star's own get nothing
     /// The smallest stamp radius (a square of 2r + 1 pixels) that leaves at most `pixel` of the flux to any pixel

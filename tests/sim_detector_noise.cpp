@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "sim/detector_noise.h"
-#include "sim/render.h"
 
 using namespace star;
 
@@ -150,24 +149,28 @@ TEST_CASE("the drizzle's kernel has the variance it is named for") {
     }
 }
 
-TEST_CASE("a bright star seen through the drizzle is image_psf") {
+TEST_CASE("a drizzle leaves light where it is and correlates its noise") {
     ThreadPool pool(2);
-    const Psf native = Psf::gaussian(1.3);
+    const Psf native = Psf::gaussian(1.6);
     Exposure e = quiet();
     e.drizzle_sigma = 0.4, e.full_well = 1e12;
-    const Psf seen = image_psf(native, e);
-    const int n = 41;
-    const double flux = 1e8;
-    std::vector<float> image(n * n);
-    const PointSource star{20.3, 20.9, flux};
-    render(pool, {&star, 1}, native, {image.data(), {1, n, n, 1}});
+    CHECK(image_psf(native, e).fwhm() == doctest::Approx(native.convolved_gaussian(0.4).fwhm()));
+    const int n = 500;
+    std::vector<float> image(n * n, 1000.0f);
+    image[250 * n + 250] = 1e8;
     expose(pool, {image.data(), {1, n, n, 1}}, {}, e, 1, 1);
-    for (int y = 0; y < n; ++y)
-        for (int x = 0; x < n; ++x) {
-            const double mean = flux * seen.at(x + 0.5 - star.x, y + 0.5 - star.y);
-            // Photon noise before the kernel, the brightest neighbour's; splines and floats add 1e-6 of the flux.
-            CHECK(std::fabs(image[y * n + x] - mean) < 6 * std::sqrt(flux * native.peak()) + 1e-6 * flux);
+    CHECK(std::fabs(image[250 * n + 250] - 1e8) < 6 * std::sqrt(1e8) + 8);  // half a unit of a float
+    double next = 0, same = 0;
+    for (int y = 10; y < 240; ++y)
+        for (int x = 10; x < n - 10; ++x) {
+            const double d = image[y * n + x] - 1000;
+            same += d * d, next += d * (image[y * n + x + 1] - 1000);
         }
+    const auto k = drizzle_kernel(0.4);
+    double k0 = 0, k1 = 0;
+    for (std::size_t i = 0; i < k.size(); ++i) k0 += k[i] * k[i], k1 += i + 1 < k.size() ? k[i] * k[i + 1] : 0;
+    CHECK(std::fabs(next / same - k1 / k0) <
+          5 * 2 / std::sqrt(230.0 * 480));  // a correlation's error, doubled for the kernel
 }
 
 TEST_CASE("saturation clips each exposure and is marked") {
@@ -210,6 +213,9 @@ TEST_CASE("an exposure out of range is named") {
     CHECK_THROWS_WITH_AS(check_exposure(e), "gain = 0 is outside 1e-06...1e+06", Error);
     e = {};
     e.sky = std::nan("");
+    CHECK_THROWS_AS(check_exposure(e), Error);
+    e = {};
+    e.drizzle_sigma = 0.01;
     CHECK_THROWS_AS(check_exposure(e), Error);
     e = {};
     e.exposures = 0;
