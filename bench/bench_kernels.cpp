@@ -11,6 +11,7 @@
 
 #include "bench/ceiling.h"
 #include "bench/layers.h"
+#include "bench/timing.h"
 #include "kernels/random.h"
 
 using namespace star;
@@ -30,7 +31,10 @@ struct Row {
     Layer layer;
     double bytes, flops;
     Times times;
-    double percent(double ceiling) const { return 100 * flops / times.median / ceiling; }
+    double ceiling;            // FLOP/s, measured in turns with the row
+    double processor_ceiling;  // FLOP per second of processor time
+    double percent() const { return 100 * flops / times.median / ceiling; }
+    double processor_percent() const { return 100 * flops / times.processor / processor_ceiling; }
 };
 
 std::vector<float> values(std::int64_t count, std::uint64_t seed) {
@@ -139,7 +143,7 @@ std::string shape_text(const Layer& l) {
     return text;
 }
 
-void time_layer(const std::string& network, const Layer& layer, Stream stream, const Options& options, double ceiling,
+void time_layer(const std::string& network, const Layer& layer, Stream stream, const Options& options,
                 std::vector<Row>& rows) {
     for (const char* operation : {"forward", "input gradient", "weight gradient"}) {
         if (!layer.input_gradient && std::strcmp(operation, "input gradient") == 0) continue;
@@ -147,26 +151,30 @@ void time_layer(const std::string& network, const Layer& layer, Stream stream, c
         if (name.find(options.filter) == std::string::npos) continue;
         Problem problem(layer, stream);
         problem.check(operation);
-        const Times times = time_repeated(options.seconds, [&] {
+        Ceiling ceiling(*stream.pool);
+        const auto work = [&] {
             if (operation[0] == 'f')
                 problem.forward();
             else if (operation[0] == 'i')
                 problem.backward_input();
             else
                 problem.backward_weight();
-        });
+        };
+        const PairedTimes times = time_in_turns(options.seconds, work, [&] { ceiling.run(); });
         const double bytes = 4.0 * double(layer.x.size() + layer.w.size() + layer.y().size());
-        rows.push_back({network, operation, layer, bytes, layer.flops(), times});
-        std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %%\n",
+        rows.push_back({network, operation, layer, bytes, layer.flops(), times.work,
+                        ceiling.flops() / times.ceiling.quartile, ceiling.flops() / times.ceiling.processor});
+        const Times& took = times.work;
+        std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%\n",
                     network.c_str(), operation, layer.name.c_str(), shape_text(layer).c_str(), layer.times,
-                    1e3 * times.median, 100 * times.spread, 1e-9 * bytes / times.median,
-                    1e-9 * layer.flops() / times.median, rows.back().percent(ceiling));
+                    1e3 * took.median, 100 * took.spread, 1e-9 * bytes / took.median,
+                    1e-9 * layer.flops() / took.median, rows.back().percent(), rows.back().processor_percent());
         std::fflush(stdout);
     }
 }
 
 /// OpenBLAS, where it is installed, with as many threads: a matrix product of 1536 rows and columns.
-void time_openblas(int threads, double ceiling) {
+void time_openblas(ThreadPool& pool, double seconds) {
     void* library = dlopen("libopenblas.so.0", RTLD_NOW);
     if (!library) return;
     using Sgemm =
@@ -174,48 +182,51 @@ void time_openblas(int threads, double ceiling) {
     const auto sgemm = reinterpret_cast<Sgemm>(dlsym(library, "cblas_sgemm"));
     const auto set_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "openblas_set_num_threads"));
     if (!sgemm || !set_threads) return;
-    set_threads(threads);
+    set_threads(pool.threads());
     constexpr int n = 1536, row_major = 101, as_it_is = 111;
     const auto a = values(n * n, 1), b = values(n * n, 2);
     std::vector<float> c(n * n);
-    const Times times = time_repeated(
-        0.3, [&] { sgemm(row_major, as_it_is, as_it_is, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n); });
-    const double rate = 2.0 * n * n * n / times.median;
-    std::printf("OpenBLAS sgemm %d: %.1f GFLOP/s, %.1f %% of the ceiling\n", n, 1e-9 * rate, 100 * rate / ceiling);
+    Ceiling ceiling(pool);
+    const PairedTimes times = time_in_turns(
+        seconds, [&] { sgemm(row_major, as_it_is, as_it_is, n, n, n, 1, a.data(), n, b.data(), n, 0, c.data(), n); },
+        [&] { ceiling.run(); });
+    const double rate = 2.0 * n * n * n / times.work.median;
+    std::printf("OpenBLAS sgemm %d: %.1f GFLOP/s, %.1f %% of the ceiling\n", n, 1e-9 * rate,
+                100 * rate * times.ceiling.quartile / ceiling.flops());
 }
 
-void print_means(const std::vector<Row>& rows, double ceiling) {
+void print_means(const std::vector<Row>& rows) {
     struct Mean {
-        double logs = 0, seconds = 0, flops = 0;
+        double logs = 0, processor_logs = 0, seconds = 0, least = 0;  // least: at the ceiling
         int count = 0;
-        void add(const Row& r, double c) {
-            logs += std::log(r.percent(c)), seconds += r.layer.times * r.times.median, flops += r.layer.times * r.flops,
-                ++count;
+        void add(const Row& r) {
+            logs += std::log(r.percent()), processor_logs += std::log(r.processor_percent()),
+                seconds += r.layer.times * r.times.median, least += r.layer.times * r.flops / r.ceiling, ++count;
         }
     };
     std::map<std::string, Mean> means;
     for (const Row& r : rows) {
-        means[r.operation + ", " + r.network].add(r, ceiling);
-        means[r.operation + ", all layers"].add(r, ceiling);
+        means[r.operation + ", " + r.network].add(r);
+        means[r.operation + ", all layers"].add(r);
     }
-    std::printf("\npercent of the ceiling:             geometric mean    whole network    its time\n");
+    std::printf("\npercent of the ceiling:             geometric mean  in processor time  whole network    its time\n");
     for (const auto& [name, m] : means)
-        std::printf("%-36s %9.1f %% %14.1f %% %10.1f ms  (%d layers)\n", name.c_str(), std::exp(m.logs / m.count),
-                    100 * m.flops / m.seconds / ceiling, 1e3 * m.seconds, m.count);
+        std::printf("%-36s %9.1f %% %16.1f %% %14.1f %% %10.1f ms  (%d layers)\n", name.c_str(),
+                    std::exp(m.logs / m.count), std::exp(m.processor_logs / m.count), 100 * m.least / m.seconds,
+                    1e3 * m.seconds, m.count);
 }
 
-void write_json(const std::vector<Row>& rows, const Options& options, int threads, double ceiling) {
+void write_json(const std::vector<Row>& rows, const Options& options, int threads) {
     std::ofstream out(options.json);
-    out << "{\"threads\": " << threads << ", \"isa\": \"" << isa_name(options.isa)
-        << "\", \"ceiling_flops\": " << ceiling << ", \"rows\": [";
+    out << "{\"threads\": " << threads << ", \"isa\": \"" << isa_name(options.isa) << "\", \"rows\": [";
     const char* separator = "\n";
     for (const Row& r : rows) {
         out << separator << "  {\"network\": \"" << r.network << "\", \"operation\": \"" << r.operation
             << "\", \"layer\": \"" << r.layer.name << "\", \"shape\": \"" << shape_text(r.layer)
             << "\", \"times_in_network\": " << r.layer.times << ", \"median_s\": " << r.times.median
             << ", \"best_s\": " << r.times.best << ", \"spread\": " << r.times.spread << ", \"runs\": " << r.times.runs
-            << ", \"bytes\": " << r.bytes << ", \"flops\": " << r.flops << ", \"percent\": " << r.percent(ceiling)
-            << "}";
+            << ", \"bytes\": " << r.bytes << ", \"flops\": " << r.flops << ", \"ceiling_flops\": " << r.ceiling
+            << ", \"percent\": " << r.percent() << ", \"processor_percent\": " << r.processor_percent() << "}";
         separator = ",\n";
     }
     out << "\n]}\n";
@@ -257,17 +268,17 @@ Options parse(int argc, char** argv) {
 void run(const Options& options) {
     ThreadPool pool(options.threads, options.isa);
     const Stream stream{.device = {}, .pool = &pool};
-    const double ceiling = fma_ceiling(pool);
-    std::printf("%d threads, %s, float; multiply-add ceiling %.1f GFLOP/s\n", pool.threads(), isa_name(options.isa),
-                1e-9 * ceiling);
+    std::printf(
+        "%d threads, %s, float; percent of the multiply-add ceiling measured in turns with each row, and the same in "
+        "processor time\n",
+        pool.threads(), isa_name(options.isa));
     std::printf("paper: RetinaNet ResNet-50-FPN, 800x800 px, batch 1; native: 128x128 px, batch 8\n\n");
-    time_openblas(pool.threads(), ceiling);
+    time_openblas(pool, options.seconds);
     std::vector<Row> rows;
-    for (const Layer& l : paper_network().layers) time_layer("paper", l, stream, options, ceiling, rows);
-    for (const Layer& l : native_network().layers) time_layer("native", l, stream, options, ceiling, rows);
-    print_means(rows, ceiling);
-    std::printf("ceiling again, at the end: %.1f GFLOP/s\n", 1e-9 * fma_ceiling(pool));
-    if (!options.json.empty()) write_json(rows, options, pool.threads(), ceiling);
+    for (const Layer& l : paper_network().layers) time_layer("paper", l, stream, options, rows);
+    for (const Layer& l : native_network().layers) time_layer("native", l, stream, options, rows);
+    print_means(rows);
+    if (!options.json.empty()) write_json(rows, options, pool.threads());
 }
 
 }  // namespace

@@ -4,18 +4,18 @@
 
 #include <cstdint>
 
-#include "bench/timing.h"
 #include "kernels/thread_pool.h"
 
 namespace star::bench {
 
-// Twelve independent sums hide the latency of two units times four cycles (SSE: of a product and a sum, eight).
+// Twelve different sums (equal ones would be computed once) hide the latency of two units times four cycles (SSE: of a
+// product and a sum, eight).
 constexpr int independent_sums = 12, sum_steps = 1 << 16;
 
 [[gnu::target("avx512f"), gnu::noinline]] inline float multiply_adds_avx512(float seed) {
     __m512 sums[independent_sums], a = _mm512_set1_ps(seed);
 #pragma GCC unroll 12
-    for (int i = 0; i < independent_sums; ++i) sums[i] = a;
+    for (int i = 0; i < independent_sums; ++i) sums[i] = _mm512_set1_ps(seed * float(i));
     for (int step = 0; step < sum_steps; ++step)
 #pragma GCC unroll 12
         for (int i = 0; i < independent_sums; ++i) sums[i] = _mm512_fmadd_ps(a, a, sums[i]);
@@ -26,7 +26,7 @@ constexpr int independent_sums = 12, sum_steps = 1 << 16;
 [[gnu::target("avx2,fma"), gnu::noinline]] inline float multiply_adds_avx2(float seed) {
     __m256 sums[independent_sums], a = _mm256_set1_ps(seed);
 #pragma GCC unroll 12
-    for (int i = 0; i < independent_sums; ++i) sums[i] = a;
+    for (int i = 0; i < independent_sums; ++i) sums[i] = _mm256_set1_ps(seed * float(i));
     for (int step = 0; step < sum_steps; ++step)
 #pragma GCC unroll 12
         for (int i = 0; i < independent_sums; ++i) sums[i] = _mm256_fmadd_ps(a, a, sums[i]);
@@ -37,7 +37,7 @@ constexpr int independent_sums = 12, sum_steps = 1 << 16;
 [[gnu::noinline]] inline float multiply_adds_baseline(float seed) {
     __m128 sums[independent_sums], a = _mm_set1_ps(seed);
 #pragma GCC unroll 12
-    for (int i = 0; i < independent_sums; ++i) sums[i] = a;
+    for (int i = 0; i < independent_sums; ++i) sums[i] = _mm_set1_ps(seed * float(i));
     for (int step = 0; step < sum_steps; ++step)
 #pragma GCC unroll 12
         for (int i = 0; i < independent_sums; ++i) sums[i] = _mm_add_ps(_mm_mul_ps(sums[i], a), a);
@@ -45,21 +45,26 @@ constexpr int independent_sums = 12, sum_steps = 1 << 16;
     return _mm_cvtss_f32(sums[0]);
 }
 
-/// FLOP per second of all threads of the pool together, in its instruction set: the best of a few tries, so that a
-/// percentage of it is never flattered by a busy machine.
-inline double fma_ceiling(ThreadPool& pool) {
-    const Isa isa = pool.isa();
-    const int width = isa == Isa::avx512 ? 16 : isa == Isa::avx2 ? 8 : 4;
-    const std::int64_t items = 32 * pool.threads();
-    volatile float sink = 0;
-    const Times times = time_repeated(0.15, [&] {
-        pool.for_each(items, [&](std::int64_t, int) {
-            sink = isa == Isa::avx512 ? multiply_adds_avx512(0.5f)
-                   : isa == Isa::avx2 ? multiply_adds_avx2(0.5f)
-                                      : multiply_adds_baseline(0.5f);
+/// The loop on all threads of a pool, in its instruction set.
+class Ceiling {
+public:
+    explicit Ceiling(ThreadPool& pool) : pool_(pool) {}
+    double flops() const { return 2.0 * width() * independent_sums * sum_steps * double(items()); }
+    /// A few milliseconds of multiply-adds.
+    void run() {
+        pool_.for_each(items(), [&](std::int64_t, int) {
+            volatile float sink = 0;
+            sink = pool_.isa() == Isa::avx512 ? multiply_adds_avx512(0.5f)
+                   : pool_.isa() == Isa::avx2 ? multiply_adds_avx2(0.5f)
+                                              : multiply_adds_baseline(0.5f);
+            (void)sink;
         });
-    });
-    return 2.0 * width * independent_sums * sum_steps * double(items) / times.best;
-}
+    }
+
+private:
+    int width() const { return pool_.isa() == Isa::avx512 ? 16 : pool_.isa() == Isa::avx2 ? 8 : 4; }
+    std::int64_t items() const { return 16 * pool_.threads(); }
+    ThreadPool& pool_;
+};
 
 }  // namespace star::bench

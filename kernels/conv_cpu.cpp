@@ -6,7 +6,7 @@
 namespace star {
 namespace {
 
-// A fetched block of 12 tiles (180 KB) and 16 panels of weights (512 KB) fit a second-level cache of 1 MB.
+// 16 panels of weights, a depth block of each, take 512 KB: half of a second-level cache of 1 MB.
 constexpr ConvItems most_of_grid{12, 16};
 
 /// One thread's memory.
@@ -39,7 +39,7 @@ struct Plan {
     Worker worker(Carve& from) const {
         const int pixels = item_pixels();
         return {from.take<ConvPixel>(pixels), from.take<std::int64_t>(pixels), from.take<std::int64_t>(pixels),
-                from.take<float>(std::int64_t{pixels} * conv_block_stride),
+                from.take<float>(std::int64_t{rows} * conv_block_stride),
                 from.take<float>(std::int64_t{pixels} * columns)};
     }
     std::int64_t bytes(int threads) const {
@@ -89,22 +89,30 @@ void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* sou
     const ConvSource<T> from{source, g.source.size(), g.source.h, g.source.w, g.source.c, g.taps_w};
     ConvProduct<T> p{};
     p.a = worker.block;
-    p.rows = count;
     p.columns = plan.panels.columns - column < plan.columns ? plan.panels.columns - column : plan.columns;
     if constexpr (std::is_same_v<T, float>)
-        p.sum = out.data + column, p.sum_at = worker.out_at;
+        p.sum = out.data + column;
     else
-        p.sum = worker.sums, p.sum_at = worker.sum_at;
+        p.sum = worker.sums;
+    p.bias = out.bias ? out.bias + column : nullptr;
+    p.relu = out.relu;
+    const int tiles = ceil_div(count, plan.rows);  // of equal height: no row is computed that isn't wanted
     for (int b = 0; b < plan.blocks.count(); ++b) {
         p.depth = plan.blocks.size(b);
-        kernels.fetch(from, worker.pixels, count, plan.blocks.first(b), p.depth, worker.block, conv_block_stride);
         p.b = weights + std::int64_t{plan.blocks.first(b)} * plan.panels.padded + std::int64_t{column} * p.depth;
         p.add = b > 0;
-        if (b + 1 == plan.blocks.count()) {
-            p.out = out.data + column, p.out_at = worker.out_at;
-            p.bias = out.bias ? out.bias + column : nullptr, p.relu = out.relu;
+        const bool finished = b + 1 == plan.blocks.count();
+        p.out = finished ? out.data + column : nullptr;
+        // A tile's pixels stay in the first-level cache while it passes all panels.
+        for (int t = 0; t < tiles; ++t) {
+            const int begin = int(std::int64_t{count} * t / tiles), end = int(std::int64_t{count} * (t + 1) / tiles);
+            kernels.fetch(from, worker.pixels + begin, end - begin, plan.blocks.first(b), p.depth, worker.block,
+                          conv_block_stride, conv_block_stride);
+            p.rows = end - begin;
+            p.out_at = worker.out_at + begin;
+            p.sum_at = (std::is_same_v<T, float> ? worker.out_at : worker.sum_at) + begin;
+            kernels.multiply(p);
         }
-        kernels.multiply(p);
     }
 }
 

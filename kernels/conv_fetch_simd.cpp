@@ -5,11 +5,28 @@
 namespace star::STAR_ISA {
 namespace {
 
+#if defined(__AVX512F__)
+[[gnu::always_inline]] inline void copy_some(float* to, const float* from, int count) {
+    const auto mask = __mmask16((1u << count) - 1);
+    _mm512_mask_storeu_ps(to, mask, _mm512_maskz_loadu_ps(mask, from));
+}
+[[gnu::always_inline]] inline void copy_some(float* to, const bf16* from, int count) {
+    const auto mask = __mmask16((1u << count) - 1);
+    const __m512i words = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
+    _mm512_mask_storeu_ps(to, mask, _mm512_castsi512_ps(_mm512_slli_epi32(words, 16)));
+}
+#else
+template <class T>
+[[gnu::always_inline]] inline void copy_some(float* to, const T* from, int count) {
+    for (int i = 0; i < count; ++i) to[i] = load_one(from + i);
+}
+#endif
+
 template <class T>
 [[gnu::always_inline]] inline void copy(float* to, const T* from, int count) {
     int i = 0;
     for (; i + lanes <= count; i += lanes) store(to + i, load(from + i));
-    for (; i < count; ++i) to[i] = load_one(from + i);
+    if (i < count) copy_some(to + i, from + i, count - i);
 }
 
 [[gnu::always_inline]] inline void clear(float* to, int count) {
@@ -35,6 +52,51 @@ template <class T>
     }
 }
 
+/// Depth indices that lie side by side both in the image and in what is fetched.
+struct Piece {
+    int r, begin, length;  // row of the filter; place and number of elements in it
+    int whole;             // the length, or more if whole vectors may be written
+    std::int64_t at;       // where the first pixel's go
+    int stride;            // and how far the next pixel's are
+};
+
+/// Copies what lies in the image, and clears the rest.
+template <class T>
+void fetch_clipped(const ConvSource<T>& source, const ConvPixel& p, const Piece& piece, float* to) {
+    const int row = p.row + piece.r;
+    if (row < 0 || row >= source.h) return clear(to, piece.length);
+    // Filter columns left of the image, in it, right of it.
+    std::int64_t low = -std::int64_t{p.column} * source.c - piece.begin;
+    std::int64_t high = (std::int64_t{source.w} - p.column) * source.c - piece.begin;
+    low = low < 0 ? 0 : low > piece.length ? piece.length : low;
+    high = high < low ? low : high > piece.length ? piece.length : high;
+    clear(to, int(low));
+    const std::int64_t from = p.image + (std::int64_t{row} * source.w + p.column) * source.c + piece.begin;
+    if (high > low) copy(to + low, source.data + from + low, int(high - low));
+    clear(to + high, int(piece.length - high));
+}
+
+template <class T>
+void fetch_pieces(const ConvSource<T>& source, const ConvPixel* pixels, int count, const Piece* pieces, int number,
+                  float* to) {
+    const Piece& last = pieces[number - 1];
+    const std::int64_t row = std::int64_t{source.w} * source.c;
+    for (int m = 0; m < count; ++m) {
+        const ConvPixel p = pixels[m];
+        const std::int64_t from = p.image + p.row * row + std::int64_t{p.column} * source.c;
+        if (p.row + pieces[0].r >= 0 && p.row + last.r < source.h && p.column >= 0 &&
+            p.column + source.taps <= source.w &&
+            from + last.r * row + last.begin + last.length + lanes <= source.size) {
+            for (int i = 0; i < number; ++i)
+                copy(to + pieces[i].at + std::int64_t{m} * pieces[i].stride,
+                     source.data + from + pieces[i].r * row + pieces[i].begin, pieces[i].whole);
+        } else {
+            for (int i = 0; i < number; ++i)
+                fetch_clipped(source, p, pieces[i], to + pieces[i].at + std::int64_t{m} * pieces[i].stride);
+        }
+    }
+}
+
 template <class T>
 Vector load_some(const T* from, int count) {
     alignas(64) float buffer[lanes] = {};
@@ -45,41 +107,29 @@ Vector load_some(const T* from, int count) {
 }  // namespace
 
 template <class T>
-void conv_fetch(const ConvSource<T>& source, const ConvPixel* pixels, int count, int first, int depth, float* block,
-                int stride) {
-    const int run = source.taps * source.c;  // contiguous in the image, too: one row of the filter
-    for (int d = first; d < first + depth;) {
-        const int r = d / run, begin = d % run, here = begin + (first + depth - d);
-        const int end = here < run ? here : run, at = d - first, length = end - begin;
-        // Whole vectors are quicker than an exact end; what follows in the block's row is written later or unused.
-        const int whole = (length + lanes - 1) / lanes * lanes;
-        const bool roomy = at + whole <= stride;
-        for (int m = 0; m < count; ++m) {
-            const ConvPixel p = pixels[m];
-            float* to = block + std::int64_t{m} * stride + at;
-            const int row = p.row + r;
-            if (row < 0 || row >= source.h) {
-                clear(to, length);
-                continue;
-            }
-            const std::int64_t from = p.image + (std::int64_t{row} * source.w + p.column) * source.c + begin;
-            const bool inside = p.column >= 0 && p.column + source.taps <= source.w;
-            if (inside && roomy && from + whole <= source.size) {
-                for (int i = 0; i < whole; i += lanes) store(to + i, load(source.data + from + i));
-            } else if (inside) {
-                copy(to, source.data + from, length);
-            } else {
-                // Filter columns left of the image, in it, right of it.
-                std::int64_t low = -std::int64_t{p.column} * source.c - begin;
-                std::int64_t high = (std::int64_t{source.w} - p.column) * source.c - begin;
-                low = low < 0 ? 0 : low > length ? length : low;
-                high = high < low ? low : high > length ? length : high;
-                clear(to, int(low));
-                if (high > low) copy(to + low, source.data + from + low, int(high - low));
-                clear(to + high, int(length - high));
-            }
-        }
+void conv_fetch(const ConvSource<T>& source, const ConvPixel* pixels, int count, int first, int depth, float* to,
+                int wide, int last) {
+    constexpr int most = 16;
+    Piece pieces[most];
+    const int run = source.taps * source.c;
+    int number = 0;
+    for (int d = 0; d < depth;) {
+        const int r = (first + d) / run, begin = (first + d) % run, panel = d / wide, column = d % wide;
+        const int stride = (panel + 1) * wide < depth ? wide : last;
+        int length = run - begin < wide - column ? run - begin : wide - column;
+        if (depth - d < length) length = depth - d;
+        const int vectors = (length + lanes - 1) / lanes * lanes;
+        pieces[number++] = {r,
+                            begin,
+                            length,
+                            column + vectors <= stride ? vectors : length,
+                            std::int64_t{panel} * count * wide + column,
+                            stride};
         d += length;
+        if (number == most || d == depth) {
+            fetch_pieces(source, pixels, count, pieces, number, to);
+            number = 0;
+        }
     }
 }
 
@@ -107,25 +157,47 @@ void conv_pack_rows(const T* from, std::int64_t stride, int columns, int depth, 
     }
 }
 
-void conv_add_rows(const float* from, std::int64_t stride, int columns, int depth, float* sums) {
+template <class T>
+void conv_pack_tiles(const T* from, std::int64_t stride, int rows, int depth, float* to) {
+    for (int m = 0; m < rows; m += tile_rows) {
+        const int count = rows - m < tile_rows ? rows - m : tile_rows;
+        for (int d = 0; d < depth; ++d, to += tile_rows) copy(to, from + d * stride + m, count);
+    }
+}
+
+template <class T>
+void conv_sum_rows(const T* from, std::int64_t stride, int columns, int depth, bool add, float* sums) {
     int n = 0;
     for (; n + lanes <= columns; n += lanes) {
         Vector s{};
         for (int d = 0; d < depth; ++d) s += load(from + d * stride + n);
-        store(sums + n, load(sums + n) + s);
+        store(sums + n, add ? load(sums + n) + s : s);
     }
     for (; n < columns; ++n) {
         float s = 0;
-        for (int d = 0; d < depth; ++d) s += from[d * stride + n];
-        sums[n] += s;
+        for (int d = 0; d < depth; ++d) s += load_one(from + d * stride + n);
+        sums[n] = add ? sums[n] + s : s;
     }
 }
 
-const ConvKernels<float> conv_kernels_float{
-    tile_rows,    lanes, conv_fetch<float>, conv_pack_columns<float>, conv_pack_rows<float>, conv_multiply<float>,
-    conv_add_rows};
-const ConvKernels<bf16> conv_kernels_bf16{
-    tile_rows,           lanes,        conv_fetch<bf16>, conv_pack_columns<bf16>, conv_pack_rows<bf16>,
-    conv_multiply<bf16>, conv_add_rows};
+static void conv_add_parts(const float* from, std::int64_t step, int parts, std::int64_t count, float* to) {
+    std::int64_t i = 0;
+    for (; i + lanes <= count; i += lanes) {
+        Vector s = load(to + i);
+        for (int p = 0; p < parts; ++p) s += load(from + p * step + i);
+        store(to + i, s);
+    }
+    for (; i < count; ++i)
+        for (int p = 0; p < parts; ++p) to[i] += from[p * step + i];
+}
+
+template <class T>
+constexpr ConvKernels<T> table{tile_rows,         lanes,
+                               conv_fetch<T>,     conv_pack_columns<T>,
+                               conv_pack_rows<T>, conv_pack_tiles<T>,
+                               conv_multiply<T>,  conv_sum_rows<T>,
+                               conv_add_parts};
+const ConvKernels<float> conv_kernels_float = table<float>;
+const ConvKernels<bf16> conv_kernels_bf16 = table<bf16>;
 
 }  // namespace star::STAR_ISA

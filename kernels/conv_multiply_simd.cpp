@@ -6,7 +6,8 @@ namespace star::STAR_ISA {
 namespace {
 
 template <class T>
-void finish_row(const ConvProduct<T>& p, const Vector* sums, int vectors, int m, int column) {
+[[gnu::always_inline]] inline void finish_row(const ConvProduct<T>& p, const Vector* sums, int vectors, int m,
+                                              int column) {
     float* sum = p.sum + p.sum_at[m] + column;
     T* out = p.out ? p.out + p.out_at[m] + column : nullptr;
     const int valid = p.columns - column;
@@ -40,9 +41,8 @@ void finish_row(const ConvProduct<T>& p, const Vector* sums, int vectors, int m,
 }
 
 template <int rows, int vectors, bool transposed, class T>
-void tile(const ConvProduct<T>& p, const float* b, int first, int column) {
-    const std::int64_t across = transposed ? 1 : conv_block_stride, along = transposed ? p.a_stride : 1;
-    const float* a = p.a + first * across;
+void tile(const ConvProduct<T>& p, const float* a, const float* b, int first, int column) {
+    constexpr int across = transposed ? 1 : conv_block_stride, along = transposed ? tile_rows : 1;
     Vector sums[rows][vectors];
 #pragma GCC unroll 16
     for (int m = 0; m < rows; ++m)
@@ -54,7 +54,7 @@ void tile(const ConvProduct<T>& p, const float* b, int first, int column) {
         for (int v = 0; v < vectors; ++v) right[v] = load(b + v * lanes);
 #pragma GCC unroll 16
         for (int m = 0; m < rows; ++m) {
-            const Vector left = all(a[m * (transposed ? 1 : conv_block_stride)]);
+            const Vector left = all(a[m * across]);
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; ++v) sums[m][v] = multiply_add(left, right[v], sums[m][v]);
         }
@@ -65,25 +65,25 @@ void tile(const ConvProduct<T>& p, const float* b, int first, int column) {
 
 /// The tile with `count` rows, known only now: each number of rows has its own code.
 template <int rows, int vectors, bool transposed, class T>
-void tile_of(int count, const ConvProduct<T>& p, const float* b, int first, int column) {
+void tile_of(int count, const ConvProduct<T>& p, const float* a, const float* b, int first, int column) {
     if constexpr (rows > 1)
-        if (count < rows) return tile_of<rows - 1, vectors, transposed>(count, p, b, first, column);
-    tile<rows, vectors, transposed>(p, b, first, column);
+        if (count < rows) return tile_of<rows - 1, vectors, transposed>(count, p, a, b, first, column);
+    tile<rows, vectors, transposed>(p, a, b, first, column);
 }
 
 template <bool transposed, class T>
 void tiles(const ConvProduct<T>& p) {
-    // As few tiles as possible, as equal as possible: no row is computed that isn't wanted.
-    const int count = (p.rows + tile_rows - 1) / tile_rows;
     const float* b = p.b;
     for (int column = 0; column < p.columns; column += 2 * lanes) {
         const bool narrow = p.columns - column <= lanes;
-        for (int t = 0; t < count; ++t) {
-            const int first = int(std::int64_t{p.rows} * t / count), last = int(std::int64_t{p.rows} * (t + 1) / count);
+        const float* a = p.a;
+        for (int first = 0; first < p.rows; first += tile_rows) {
+            const int count = p.rows - first < tile_rows ? p.rows - first : tile_rows;
             if (narrow)
-                tile_of<tile_rows, 1, transposed>(last - first, p, b, first, column);
+                tile_of<tile_rows, 1, transposed>(count, p, a, b, first, column);
             else
-                tile_of<tile_rows, 2, transposed>(last - first, p, b, first, column);
+                tile_of<tile_rows, 2, transposed>(count, p, a, b, first, column);
+            a += std::int64_t{tile_rows} * (transposed ? p.depth : conv_block_stride);
         }
         b += std::int64_t{p.depth} * 2 * lanes;
     }

@@ -32,14 +32,14 @@ struct ConvSource {
 };
 
 /// A block of products. Row m, column n: sum over d of a(m, d) * b(d, n).
-/// Either a(m, d) = a[m * conv_block_stride + d] (a fetched block) or, transposed, a(m, d) = a[d * a_stride + m].
+/// a: fetched rows, a(m, d) = a[m * conv_block_stride + d], or, transposed, packed tiles of kernels.rows rows each,
+/// a(t * kernels.rows + m, d) = a[(t * depth + d) * kernels.rows + m].
 /// b: panels of 2 * lanes columns (the last may have `lanes`), each `depth` rows one after the other.
 /// The result is added to sum[sum_at[m] + n] if `add`. Then, if `out` is null, it is stored in `sum`;
 /// otherwise out[out_at[m] + n] = it + bias[n] (if bias), max(., 0) if relu, rounded to T.
 template <class T>
 struct ConvProduct {
     const float* a;
-    std::int64_t a_stride;
     bool transposed;
     const float* b;
     int rows, depth, columns;
@@ -56,9 +56,11 @@ template <class T>
 struct ConvKernels {
     int rows, lanes;  // a tile is up to `rows` rows by 2 * lanes columns, all of it in registers
 
-    /// block[m * stride + d - first] = the source under depth index d of pixel m, d in [first, first + depth);
-    /// 0 outside the image. May also write up to stride - depth elements behind a row.
-    void (*fetch)(const ConvSource<T>&, const ConvPixel*, int pixels, int first, int depth, float* block, int stride);
+    /// The source under the depth indices [first, first + depth) of each pixel, 0 outside the image: in panels of
+    /// `wide` columns, each `pixels` rows of `wide` (in the last panel: of `last`) floats, one panel after the other.
+    /// What lies in a row behind its last column may be written, too.
+    void (*fetch)(const ConvSource<T>&, const ConvPixel*, int pixels, int first, int depth, float* to, int wide,
+                  int last);
 
     /// panel[d * width + n] = from[n * stride + d] for n < columns, 0 for the rest of width.
     void (*pack_columns)(const T* from, std::int64_t stride, int columns, int depth, float* panel, int width);
@@ -66,10 +68,17 @@ struct ConvKernels {
     /// panel[d * width + n] = from[d * stride + n] for n < columns, 0 for the rest of width.
     void (*pack_rows)(const T* from, std::int64_t stride, int columns, int depth, float* panel, int width);
 
+    /// Tiles for a transposed product: to[(t * depth + d) * rows + m] = from[d * stride + t * rows + m]. What lies
+    /// behind the last row of the last tile is undefined; `to` has room for whole tiles and a vector more.
+    void (*pack_tiles)(const T* from, std::int64_t stride, int rows, int depth, float* to);
+
     void (*multiply)(const ConvProduct<T>&);
 
-    /// sums[n] += the sum over d of from[d * stride + n].
-    void (*add_rows)(const float* from, std::int64_t stride, int columns, int depth, float* sums);
+    /// sums[n] = sum over d of from[d * stride + n], plus sums[n] if `add`.
+    void (*sum_rows)(const T* from, std::int64_t stride, int columns, int depth, bool add, float* sums);
+
+    /// to[i] = (to[i] + from[i]) + from[i + step] + ... for `parts` parts, i < count.
+    void (*add_parts)(const float* from, std::int64_t step, int parts, std::int64_t count, float* to);
 };
 
 template <class T>
