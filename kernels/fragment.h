@@ -5,18 +5,18 @@
 
 namespace star {
 
-struct FragA {
+struct FragA {  ///< a lane's part of 16 rows (m) x 16 columns (k)
     bf16 x[8];
-};  ///< a lane's part of 16 rows (m) x 16 columns (k)
-struct FragB {
+};
+struct FragB {  ///< of 16 rows (k) x 8 columns (n)
     bf16 x[4];
-};  ///< of 16 rows (k) x 8 columns (n)
-struct FragC {
+};
+struct FragC {  ///< of 16 rows (m) x 8 columns (n)
     float x[4];
-};  ///< of 16 rows (m) x 8 columns (n)
-struct FragB2 {
+};
+struct FragB2 {  ///< two FragB side by side: 16 rows (k) x 16 columns (n)
     FragB n[2];
-};  ///< two FragB side by side: 16 rows (k) x 16 columns (n)
+};
 
 /// Element i of lane's fragment is at this row and column of the matrix.
 constexpr int a_row(int lane, int i) { return lane / 4 + i / 2 % 2 * 8; }
