@@ -97,7 +97,10 @@ struct Fetch {
     Window at[tile_pixels / step];
 
     __device__ Fetch(const Problem<bf16>& q, std::int64_t first_pixel, int first_k)
-        : q(q), row(int(threadIdx.x) / pieces), column(int(threadIdx.x) % pieces), first_k(first_k),
+        : q(q),
+          row(int(threadIdx.x) / pieces),
+          column(int(threadIdx.x) % pieces),
+          first_k(first_k),
           depth(column * piece, q.w.shape) {
 #pragma unroll
         for (int i = 0; i < tile_pixels / step; ++i) at[i] = window(first_pixel + row + i * step, q.y.shape, q.how);
@@ -187,7 +190,8 @@ __global__ void __launch_bounds__(threads, 2) conv_tile(Problem<bf16> q) {
             for (int i = 0; i < 4; ++i) {
                 const int column = n0 + 8 * n + c_col(lane(), i);
                 const bool in = first_k + column < q.w.shape.n;
-                s.y[m0 + 16 * m + c_row(lane(), i)][column] = in ? finish(sum[m][n].x[i], first_k + column, q) : bf16{0};
+                s.y[m0 + 16 * m + c_row(lane(), i)][column] =
+                    in ? finish(sum[m][n].x[i], first_k + column, q) : bf16{0};
             }
     sync_block();  // the tile is whole
     const std::int64_t pixels = std::int64_t{q.y.shape.n} * q.y.shape.h * q.y.shape.w;
@@ -257,8 +261,8 @@ __global__ void __launch_bounds__(threads) conv_tile(Problem<float> q) {
 
 /// Blocks for tiles of y of `pixels` by `channels`.
 unsigned tiles(Shape y, int pixels, int channels) {
-    const std::int64_t count =
-        ceil_div(std::int64_t{y.n} * y.h * y.w, std::int64_t{pixels}) * ceil_div(std::int64_t{y.c}, std::int64_t{channels});
+    const std::int64_t count = ceil_div(std::int64_t{y.n} * y.h * y.w, std::int64_t{pixels}) *
+                               ceil_div(std::int64_t{y.c}, std::int64_t{channels});
     require(count <= INT32_MAX, "conv_forward: ", count, " tiles are more than a launch takes");
     return unsigned(count);
 }
@@ -274,7 +278,8 @@ void launch_tensor(Stream stream, const Problem<bf16>& q) {
 /// Whether 64 channels per block serve an image better than 128: where 128 would compute more padding, or leave most of
 /// an A100's 108 processors without work.
 bool narrow_tiles(Shape y) {
-    const std::int64_t blocks = ceil_div(std::int64_t{y.h} * y.w, std::int64_t{tensor::tile_pixels}) * ceil_div(y.c, 128);
+    const std::int64_t blocks =
+        ceil_div(std::int64_t{y.h} * y.w, std::int64_t{tensor::tile_pixels}) * ceil_div(y.c, 128);
     return round_up(y.c, 64) < round_up(y.c, 128) || blocks < 108;
 }
 
@@ -284,7 +289,8 @@ template <class T>
 void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y, std::byte*) {
     const Problem<T> q{x, w, bias, how, y};
     if constexpr (std::is_same_v<T, float>)
-        launch(stream, {{tiles(y.shape, plain::tile, plain::tile)}, threads, sizeof(plain::Shared)}, plain::conv_tile, q);
+        launch(stream, {{tiles(y.shape, plain::tile, plain::tile)}, threads, sizeof(plain::Shared)}, plain::conv_tile,
+               q);
     else if (narrow_tiles(y.shape))
         launch_tensor<64>(stream, q);
     else

@@ -6,7 +6,9 @@ namespace {
 
 using Where = std::source_location;
 
-void choose(int index, Where where = Where::current()) { check_cuda(cudaSetDevice(index), where, "CUDA device ", index); }
+void choose(int index, Where where = Where::current()) {
+    check_cuda(cudaSetDevice(index), where, "CUDA device ", index);
+}
 
 cudaStream_t queue(Stream stream, Where where = Where::current()) {
     choose(stream.device.index, where);
@@ -23,7 +25,8 @@ int devices() {
     }
     // Devices are numbered from 0 without gaps, so those behind one that is too old can't be used.
     for (int major = 0; usable < count; ++usable)
-        if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, usable) != cudaSuccess || major < 8) break;
+        if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, usable) != cudaSuccess || major < 8)
+            break;
     return usable;
 }
 
@@ -35,7 +38,8 @@ void* allocate(int index, std::size_t bytes) {
         std::size_t free = 0, total = 0;
         cudaGetLastError();
         cudaMemGetInfo(&free, &total);
-        fail(Fault::device, "CUDA device ", index, " is out of memory: ", bytes, " bytes wanted, ", free, " of ", total, " free");
+        fail(Fault::device, "CUDA device ", index, " is out of memory: ", bytes, " bytes wanted, ", free, " of ", total,
+             " free");
     }
     check_cuda(status, Where::current(), "cudaMalloc of ", bytes, " bytes");
     return p;

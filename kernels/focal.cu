@@ -1,8 +1,7 @@
 // Sigmoid focal loss and its gradient on a GPU, in one pass, then a second small kernel for the sum.
-#include "kernels/focal.h"
-
 #include <algorithm>
 
+#include "kernels/focal.h"
 #include "kernels/match.h"
 #include "kernels/reduce.cuh"
 
@@ -86,8 +85,8 @@ void focal_loss(Stream stream, View<const T> logits, const std::int8_t* labels, 
     launch(stream, {{blocks}, threads, sizeof(Shared)}, focal_terms<T>, f, partial);
     launch(stream, {{1}, threads, sizeof(Shared)}, sum_partials, partial, int(blocks), loss);
 }
-template void focal_loss(Stream, View<const float>, const std::int8_t*, std::int64_t, View<const int>, Focal, View<float>,
-                         float*, float*);
+template void focal_loss(Stream, View<const float>, const std::int8_t*, std::int64_t, View<const int>, Focal,
+                         View<float>, float*, float*);
 template void focal_loss(Stream, View<const bf16>, const std::int8_t*, std::int64_t, View<const int>, Focal, View<bf16>,
                          float*, float*);
 

@@ -5,10 +5,18 @@
 
 namespace star {
 
-struct FragA { bf16 x[8]; };   ///< a lane's part of 16 rows (m) x 16 columns (k)
-struct FragB { bf16 x[4]; };   ///< of 16 rows (k) x 8 columns (n)
-struct FragC { float x[4]; };  ///< of 16 rows (m) x 8 columns (n)
-struct FragB2 { FragB n[2]; }; ///< two FragB side by side: 16 rows (k) x 16 columns (n)
+struct FragA {  ///< a lane's part of 16 rows (m) x 16 columns (k)
+    bf16 x[8];
+};
+struct FragB {  ///< of 16 rows (k) x 8 columns (n)
+    bf16 x[4];
+};
+struct FragC {  ///< of 16 rows (m) x 8 columns (n)
+    float x[4];
+};
+struct FragB2 {  ///< two FragB side by side: 16 rows (k) x 16 columns (n)
+    FragB n[2];
+};
 
 /// Element i of lane's fragment is at this row and column of the matrix.
 constexpr int a_row(int lane, int i) { return lane / 4 + i / 2 % 2 * 8; }
@@ -20,7 +28,10 @@ constexpr int c_col(int lane, int i) { return lane % 4 * 2 + i % 2; }
 
 /// Matrix loads fetch 8 elements (16 bytes) of one row per lane and hand them round. These are the first of the
 /// elements that a lane must point at. B is stored as its transpose, [n][k]: both operands are rows of k.
-struct Element { int row, k; };
+struct Element {
+    int row, k;
+    constexpr int offset(int stride) const { return row * stride + k; }
+};
 constexpr Element a_source(int lane) { return {lane % 16, lane / 16 * 8}; }
 constexpr Element b_source(int lane) { return {lane % 8, lane / 8 % 2 * 8}; }  // lanes 16...31 repeat 0...15; unused
 constexpr Element b2_source(int lane) { return {lane % 8 + lane / 16 * 8, lane / 8 % 2 * 8}; }

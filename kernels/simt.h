@@ -15,12 +15,16 @@
 //   copy_async(shared, global, valid)   copies 16 bytes, both ends 16-byte aligned; not valid: writes zeros and reads
 //                         nothing. From here to copy_wait the 16 bytes at `shared` are indeterminate
 //   copy_commit()         the copies since the last commit are a group
-//   copy_wait<n>()        all of this thread's groups but the last n have landed (for itself; others need a barrier too)
-//   load_a, load_b, load_b2   operands of mma from shared memory, see below
+//   copy_wait<n>()        all of this thread's groups but the last n have landed (for itself; others need a barrier
+//   too) load_a(tile, stride), load_b, load_b2   operands of mma from shared memory, B stored as [n][k]: rows are
+//   `stride`
+//                         elements apart (a multiple of 8), the first element is 16-byte aligned
+//   load_a(mine), load_b, load_b2   the same from a tile laid out in another way: each lane points at its 8 elements,
+//                         which begin at a_source(lane()), b_source(lane()) or b2_source(lane()), 16-byte aligned
 //   mma(c, a, b)          c += a b. Products are exact; the order and rounding of sums are the hardware's
 //
-// Rules: one-dimensional blocks, a multiple of 32 threads, at most 1024; collectives (sync_warp, shuffles, votes, matrix
-// loads, mma) by whole warps at one place; no return before a barrier; shared memory only through shared_memory.
+// Rules: one-dimensional blocks, a multiple of 32 threads, at most 1024; collectives (sync_warp, shuffles, votes,
+// matrix loads, mma) by whole warps at one place; no return before a barrier; shared memory only through shared_memory.
 #pragma once
 #include <source_location>
 #include <type_traits>
@@ -31,7 +35,9 @@
 
 namespace star {
 
-struct Blocks { unsigned x = 1, y = 1, z = 1; };  ///< x < 2^31; y, z < 2^16
+struct Blocks {
+    unsigned x = 1, y = 1, z = 1;
+};  ///< x < 2^31; y, z < 2^16
 
 struct Grid {
     Blocks blocks;
@@ -56,23 +62,3 @@ inline constexpr std::size_t most_shared = 163 << 10;
 #else
 #include "kernels/simt_host.h"
 #endif
-
-namespace star {
-
-// Operands from a tile in shared memory whose rows are `stride` elements apart (a multiple of 8), the tile's first
-// element 16-byte aligned. Tiles laid out otherwise use load_a(mine) and the like: each lane points at the 8 elements
-// a_source(lane()), b_source(lane()) or b2_source(lane()).
-__device__ inline FragA load_a(const bf16* tile, int stride) {
-    const Element e = a_source(lane());
-    return load_a(tile + e.row * stride + e.k);
-}
-__device__ inline FragB load_b(const bf16* tile, int stride) {
-    const Element e = b_source(lane());
-    return load_b(tile + e.row * stride + e.k);
-}
-__device__ inline FragB2 load_b2(const bf16* tile, int stride) {
-    const Element e = b2_source(lane());
-    return load_b2(tile + e.row * stride + e.k);
-}
-
-}  // namespace star

@@ -1,4 +1,5 @@
-// The dialect of simt.h on a GPU (sm_80 and later). The only header that includes CUDA's. A part of simt.h: include that.
+// The dialect of simt.h on a GPU (sm_80 and later). The only header that includes CUDA's. A part of simt.h: include
+// that.
 #pragma once
 #include <cuda_runtime.h>
 #include <cxxabi.h>
@@ -41,8 +42,8 @@ void launch(Site site, Grid g, void (*kernel)(P...), std::type_identity_t<P>... 
         status = cudaLaunchKernelEx(&how, kernel, args...);
     }
     if (status != cudaSuccess)
-        check_cuda(status, site.where, cuda::kernel_name(reinterpret_cast<const void*>(kernel)), " in ", g.blocks.x, "x",
-                   g.blocks.y, "x", g.blocks.z, " blocks of ", g.threads, " threads with ", g.shared,
+        check_cuda(status, site.where, cuda::kernel_name(reinterpret_cast<const void*>(kernel)), " in ", g.blocks.x,
+                   "x", g.blocks.y, "x", g.blocks.z, " blocks of ", g.threads, " threads with ", g.shared,
                    " bytes of shared memory");
 }
 
@@ -58,13 +59,21 @@ __device__ inline void sync_warp() { __syncwarp(); }
 __device__ inline int lane() { return int(threadIdx.x & 31); }
 
 template <class T>
-__device__ T shuffle_xor(T v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
+__device__ T shuffle_xor(T v, int mask) {
+    return __shfl_xor_sync(~0u, v, mask);
+}
 template <class T>
-__device__ T shuffle_up(T v, int by) { return __shfl_up_sync(~0u, v, unsigned(by)); }
+__device__ T shuffle_up(T v, int by) {
+    return __shfl_up_sync(~0u, v, unsigned(by));
+}
 template <class T>
-__device__ T shuffle_down(T v, int by) { return __shfl_down_sync(~0u, v, unsigned(by)); }
+__device__ T shuffle_down(T v, int by) {
+    return __shfl_down_sync(~0u, v, unsigned(by));
+}
 template <class T>
-__device__ T shuffle_idx(T v, int from) { return __shfl_sync(~0u, v, from); }
+__device__ T shuffle_idx(T v, int from) {
+    return __shfl_sync(~0u, v, from);
+}
 __device__ inline unsigned ballot(bool p) { return __ballot_sync(~0u, p); }
 __device__ inline bool any(bool p) { return __any_sync(~0u, p); }
 __device__ inline bool all(bool p) { return __all_sync(~0u, p); }
@@ -77,20 +86,18 @@ template <class T>  // adding and comparing don't ask for the sign, and not all 
 using AtomicBits = std::conditional_t<sizeof(T) == 4, unsigned, unsigned long long>;
 }  // namespace cuda
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-__device__ T atomic_add(T* p, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) __device__ T atomic_add(T* p, std::type_identity_t<T> v) {
     using U = cuda::AtomicBits<T>;
     return T(atomicAdd(reinterpret_cast<U*>(p), U(v)));
 }
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-__device__ T atomic_max(T* p, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) __device__ T atomic_max(T* p, std::type_identity_t<T> v) {
     using U = cuda::Atomic<T>;
     return T(atomicMax(reinterpret_cast<U*>(p), U(v)));
 }
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-__device__ T atomic_cas(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) __device__ T
+    atomic_cas(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
     using U = cuda::AtomicBits<T>;
     return T(atomicCAS(reinterpret_cast<U*>(p), U(expected), U(v)));
 }
@@ -107,8 +114,12 @@ __device__ void copy_wait() {
 }
 
 namespace cuda {
-struct Words4 { unsigned x[4]; };
-struct Words2 { unsigned x[2]; };
+struct Words4 {
+    unsigned x[4];
+};
+struct Words2 {
+    unsigned x[2];
+};
 __device__ inline Words4 load_matrices4(const bf16* mine) {
     Words4 r;
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
@@ -127,6 +138,11 @@ __device__ inline FragB load_b(const bf16* mine) {
                  : "r"(unsigned(__cvta_generic_to_shared(mine)))
                  : "memory");
     return std::bit_cast<FragB>(r);
+}
+__device__ inline FragA load_a(const bf16* tile, int stride) { return load_a(tile + a_source(lane()).offset(stride)); }
+__device__ inline FragB load_b(const bf16* tile, int stride) { return load_b(tile + b_source(lane()).offset(stride)); }
+__device__ inline FragB2 load_b2(const bf16* tile, int stride) {
+    return load_b2(tile + b2_source(lane()).offset(stride));
 }
 __device__ inline void mma(FragC& c, const FragA& a, const FragB& b) {
     const auto x = std::bit_cast<cuda::Words4>(a);

@@ -18,8 +18,8 @@ extern "C" {
 [[gnu::weak]] void __tsan_destroy_fiber(void* fibre);
 [[gnu::weak]] void __tsan_switch_to_fiber(void* fibre, unsigned flags);
 
-/// Leaves this stack, its place in *save, and continues the one left at `load`. Only what a called function must keep is
-/// saved. A new stack begins with the function whose address lies there; it gets `argument`.
+/// Leaves this stack, its place in *save, and continues the one left at `load`. Only what a called function must keep
+/// is saved. A new stack begins with the function whose address lies there; it gets `argument`.
 void star_switch_stack(void** save, void* load, void* argument);
 }
 
@@ -91,7 +91,8 @@ star_switch_stack:
 namespace star::simt {
 namespace {
 
-constexpr std::size_t stack_bytes = 128 << 10;  // kernels are shallow; AddressSanitizer makes frames several times larger
+constexpr std::size_t stack_bytes =
+    128 << 10;  // kernels are shallow; AddressSanitizer makes frames several times larger
 
 /// What star_switch_stack expects on a new stack, so that it "returns" to `function`. Returns the place it was left at.
 void* lay_out(std::byte* top, void* function) {

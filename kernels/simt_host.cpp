@@ -42,7 +42,7 @@ struct Warp {
 };
 
 struct Release {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{128}); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{128}); }
 };
 
 /// What a worker runs blocks on, one after the other; stacks are kept for the next launch.
@@ -103,8 +103,8 @@ Core& running(const Where& where) {
 template <class... A>
 [[noreturn]] void stop(const Where& where, const A&... message) {
     const Core& c = core();
-    fail(Fault::internal, place(where), ": block ", blockIdx.x, ",", blockIdx.y, ",", blockIdx.z, ", thread ", c.current, ": ",
-         message...);
+    fail(Fault::internal, place(where), ": block ", blockIdx.x, ",", blockIdx.y, ",", blockIdx.z, ", thread ",
+         c.current, ": ", message...);
 }
 
 void thread_main(void* at) {
@@ -180,7 +180,7 @@ void prepare(Core& c, Grid g) {
     while (c.threads.size() < g.threads) c.threads.push_back(std::make_unique<Thread>());
     c.warps.assign(g.threads / 32, {});
     if (c.shared_bytes != g.shared || !c.shared) {  // exact, so that AddressSanitizer sees its end
-        c.shared.reset(static_cast<std::byte*>(::operator new(g.shared, std::align_val_t{128})));
+        c.shared.reset(static_cast<std::byte*>(::operator new (g.shared, std::align_val_t{128})));
         c.shared_bytes = g.shared;
     }
     std::memset(c.shared.get(), 0xff, g.shared);
@@ -253,15 +253,21 @@ void run(const Site& site, Grid g, void (*thread)(void*), void* kernel) try {
     std::mutex lock;
     Counters sum{.launches = 1};
     auto block = [&](std::int64_t turn, int) {
-        const std::int64_t b = order == Order::shuffled ? turns[std::size_t(turn)] : order == Order::reverse ? count - 1 - turn : turn;
+        const std::int64_t b = order == Order::shuffled  ? turns[std::size_t(turn)]
+                               : order == Order::reverse ? count - 1 - turn
+                                                         : turn;
         Core& c = core();
         gridDim = {g.blocks.x, g.blocks.y, g.blocks.z};
         blockDim = {g.threads, 1, 1};
-        blockIdx = {unsigned(b % g.blocks.x), unsigned(b / g.blocks.x % g.blocks.y), unsigned(b / g.blocks.x / g.blocks.y)};
+        blockIdx = {unsigned(b % g.blocks.x), unsigned(b / g.blocks.x % g.blocks.y),
+                    unsigned(b / g.blocks.x / g.blocks.y)};
         c.kernel = thread;
         c.argument = kernel;
         c.running = true;
-        struct Idle { Core& c; ~Idle() { c.running = false; } } idle{c};
+        struct Idle {
+            Core& c;
+            ~Idle() { c.running = false; }
+        } idle{c};
         run_block(c, g, order, unsigned(setting) + unsigned(b));
         const std::lock_guard hold(lock);
         sum += c.counters;
@@ -280,8 +286,7 @@ void run(const Site& site, Grid g, void (*thread)(void*), void* kernel) try {
 
 void* shared(std::size_t bytes, Where where) {
     Core& c = running(where);
-    if (bytes > c.shared_bytes)
-        stop(where, "wants ", bytes, " bytes of shared memory, launched with ", c.shared_bytes);
+    if (bytes > c.shared_bytes) stop(where, "wants ", bytes, " bytes of shared memory, launched with ", c.shared_bytes);
     return c.shared.get();
 }
 
@@ -307,7 +312,8 @@ void collective(void* mine, Resolve resolve, Where where) {
     void* lanes[32];  // the last to arrive resolves for the whole warp
     for (int i = 0; i < 32; ++i) {
         Thread& t = *c.threads[std::size_t(warp * 32 + i)];
-        if (!same(t.where, where) || t.resolve != resolve) stop(where, "lane ", i, " of its warp is at line ", t.where.line());
+        if (!same(t.where, where) || t.resolve != resolve)
+            stop(where, "lane ", i, " of its warp is at line ", t.where.line());
         lanes[i] = t.operand;
     }
     resolve(lanes);
@@ -330,7 +336,8 @@ void copy_begin(void* to, const void* from, bool valid, Where where) {
         const auto* source = static_cast<const volatile unsigned char*>(from);
         for (int i = 0; i < 16; ++i) (void)source[i];  // AddressSanitizer sees a bad source here, at the kernel's line
     }
-    c.warps[std::size_t(c.current / 32)].traffic.copy(where, c.current % 32, valid ? from : nullptr, offset, c.counters);
+    c.warps[std::size_t(c.current / 32)].traffic.copy(where, c.current % 32, valid ? from : nullptr, offset,
+                                                      c.counters);
     std::memset(to, 0xff, 16);
     c.self().copies.push_back({to, from, valid, c.self().group});
 }
@@ -350,37 +357,54 @@ void copy_wait(int pending) {
 }
 
 void load_matrices(const bf16* mine, int matrices, bf16* out, Where where) {
-    struct Operand { const bf16* row; int matrices; std::size_t offset; bf16* out; Counters* counters; };
+    struct Operand {
+        const bf16* row;
+        int matrices;
+        std::size_t offset;
+        bf16* out;
+        Counters* counters;
+    };
     Core& c = running(where);
     if (matrices * 8 <= lane()) mine = reinterpret_cast<const bf16*>(c.shared.get());  // hardware ignores it
     Operand op{mine, matrices, shared_offset(c, mine, where, "the row of a matrix load"), out, &c.counters};
-    collective(&op, [](void* const lanes[32]) {
-        const auto at = [&](int l) -> Operand& { return *static_cast<Operand*>(lanes[l]); };
-        for (int j = 0; j < at(0).matrices; ++j) {
-            std::size_t offsets[8];
-            for (int r = 0; r < 8; ++r) offsets[r] = at(8 * j + r).offset;
-            at(0).counters->bank_conflicts += bank_passes(offsets, 8) - 1;
-            for (int l = 0; l < 32; ++l) std::memcpy(at(l).out + 2 * j, at(8 * j + l / 4).row + l % 4 * 2, 2 * sizeof(bf16));
-        }
-        ++at(0).counters->matrix_loads;
-    }, where);
+    collective(
+        &op,
+        [](void* const lanes[32]) {
+            const auto at = [&](int l) -> Operand& { return *static_cast<Operand*>(lanes[l]); };
+            for (int j = 0; j < at(0).matrices; ++j) {
+                std::size_t offsets[8];
+                for (int r = 0; r < 8; ++r) offsets[r] = at(8 * j + r).offset;
+                at(0).counters->bank_conflicts += bank_passes(offsets, 8) - 1;
+                for (int l = 0; l < 32; ++l)
+                    std::memcpy(at(l).out + 2 * j, at(8 * j + l / 4).row + l % 4 * 2, 2 * sizeof(bf16));
+            }
+            ++at(0).counters->matrix_loads;
+        },
+        where);
 }
 
 void multiply(FragC& c, const FragA& a, const FragB& b, Where where) {
-    struct Operand { FragC& c; const FragA& a; const FragB& b; } op{c, a, b};
-    collective(&op, [](void* const lanes[32]) {
-        const auto at = [&](int l) -> Operand& { return *static_cast<Operand*>(lanes[l]); };
-        float left[16][16], right[16][8], sum[16][8] = {};
-        for (int l = 0; l < 32; ++l) {
-            for (int i = 0; i < 8; ++i) left[a_row(l, i)][a_col(l, i)] = widen(at(l).a.x[i]);
-            for (int i = 0; i < 4; ++i) right[b_row(l, i)][b_col(l, i)] = widen(at(l).b.x[i]);
-        }
-        for (int m = 0; m < 16; ++m)
-            for (int k = 0; k < 16; ++k)
-                for (int n = 0; n < 8; ++n) sum[m][n] += left[m][k] * right[k][n];
-        for (int l = 0; l < 32; ++l)
-            for (int i = 0; i < 4; ++i) at(l).c.x[i] += sum[c_row(l, i)][c_col(l, i)];
-    }, where);
+    struct Operand {
+        FragC& c;
+        const FragA& a;
+        const FragB& b;
+    } op{c, a, b};
+    collective(
+        &op,
+        [](void* const lanes[32]) {
+            const auto at = [&](int l) -> Operand& { return *static_cast<Operand*>(lanes[l]); };
+            float left[16][16], right[16][8], sum[16][8] = {};
+            for (int l = 0; l < 32; ++l) {
+                for (int i = 0; i < 8; ++i) left[a_row(l, i)][a_col(l, i)] = widen(at(l).a.x[i]);
+                for (int i = 0; i < 4; ++i) right[b_row(l, i)][b_col(l, i)] = widen(at(l).b.x[i]);
+            }
+            for (int m = 0; m < 16; ++m)
+                for (int k = 0; k < 16; ++k)
+                    for (int n = 0; n < 8; ++n) sum[m][n] += left[m][k] * right[k][n];
+            for (int l = 0; l < 32; ++l)
+                for (int i = 0; i < 4; ++i) at(l).c.x[i] += sum[c_row(l, i)][c_col(l, i)];
+        },
+        where);
 }
 
 }  // namespace star::simt

@@ -2,16 +2,21 @@
 // pool. A part of simt.h: include that.
 //
 // It is as unkind as the contract allows:
-// - Shared and device memory start as NaN (bytes 0xff). Buffers have exact sizes, so that AddressSanitizer points at the
-//   kernel's line; fibres have guard pages; both sanitizers know of the fibres. The memory of shared_memory is exact too.
+// - Shared and device memory start as NaN (bytes 0xff). Buffers have exact sizes, so that AddressSanitizer points at
+// the
+//   kernel's line; fibres have guard pages; both sanitizers know of the fibres. The memory of shared_memory is exact
+//   too.
 // - An asynchronous copy makes its destination NaN when issued and lands when waited for.
 // - Between two barriers each warp runs as far as it can before the next one starts, forward or reverse, and so do the
 //   lanes of a warp between collectives: whatever two threads do without a barrier between them happens in both orders.
-//   Shuffled takes turns at random. Blocks run in that order too. A test that wants equal bits from all three finds races.
-// - Error, naming kernel and line: a barrier or collective that not all reach, or reach at different lines; a misaligned
+//   Shuffled takes turns at random. Blocks run in that order too. A test that wants equal bits from all three finds
+//   races.
+// - Error, naming kernel and line: a barrier or collective that not all reach, or reach at different lines; a
+// misaligned
 //   copy or matrix load, or one not within shared memory; a return with copies in flight; more shared memory than was
 //   launched with, or than an sm_80 has; a grid that hardware refuses.
-// What it can't know: fragment layouts (it believes fragment.h), registers, time, and how memory is ordered between blocks.
+// What it can't know: fragment layouts (it believes fragment.h), registers, time, and how memory is ordered between
+// blocks.
 #pragma once
 #include <atomic>
 #include <cmath>
@@ -66,13 +71,19 @@ void multiply(FragC&, const FragA&, const FragB&, Where);
 template <int (*from)(int lane, int by), class T>
 T shuffle(T v, int by, Where where) {
     static_assert(std::is_trivially_copyable_v<T> && (sizeof(T) == 4 || sizeof(T) == 8));
-    struct Operand { T in, out; int by; } mine{v, v, by};
-    collective(&mine, [](void* const lanes[32]) {
-        for (int i = 0; i < 32; ++i) {
-            auto& me = *static_cast<Operand*>(lanes[i]);
-            me.out = static_cast<Operand*>(lanes[from(i, me.by)])->in;
-        }
-    }, where);
+    struct Operand {
+        T in, out;
+        int by;
+    } mine{v, v, by};
+    collective(
+        &mine,
+        [](void* const lanes[32]) {
+            for (int i = 0; i < 32; ++i) {
+                auto& me = *static_cast<Operand*>(lanes[i]);
+                me.out = static_cast<Operand*>(lanes[from(i, me.by)])->in;
+            }
+        },
+        where);
     return mine.out;
 }
 inline int lane_xor(int lane, int mask) { return (lane ^ mask) & 31; }
@@ -86,7 +97,9 @@ template <class... P>
 void launch(Site site, Grid g, void (*kernel)(P...), std::type_identity_t<P>... args) {
     static_assert((std::is_trivially_copyable_v<P> && ...));
     auto thread = [&] { kernel(args...); };
-    if (!site.stream.dry) simt::run(site, g, [](void* t) { (*static_cast<decltype(thread)*>(t))(); }, &thread);
+    if (!site.stream.dry)
+        simt::run(
+            site, g, [](void* t) { (*static_cast<decltype(thread)*>(t))(); }, &thread);
 }
 
 template <class T>
@@ -97,39 +110,52 @@ T& shared_memory(simt::Where where = simt::Where::current()) {
 
 inline void sync_block(simt::Where where = simt::Where::current()) { simt::barrier(where); }
 inline void sync_warp(simt::Where where = simt::Where::current()) {
-    simt::collective(nullptr, [](void* const*) {}, where);
+    simt::collective(
+        nullptr, [](void* const*) {}, where);
 }
 inline int lane() { return int(threadIdx.x & 31); }
 
 template <class T>
-T shuffle_xor(T v, int mask, simt::Where where = simt::Where::current()) { return simt::shuffle<simt::lane_xor>(v, mask, where); }
+T shuffle_xor(T v, int mask, simt::Where where = simt::Where::current()) {
+    return simt::shuffle<simt::lane_xor>(v, mask, where);
+}
 template <class T>
-T shuffle_up(T v, int by, simt::Where where = simt::Where::current()) { return simt::shuffle<simt::lane_up>(v, by, where); }
+T shuffle_up(T v, int by, simt::Where where = simt::Where::current()) {
+    return simt::shuffle<simt::lane_up>(v, by, where);
+}
 template <class T>
-T shuffle_down(T v, int by, simt::Where where = simt::Where::current()) { return simt::shuffle<simt::lane_down>(v, by, where); }
+T shuffle_down(T v, int by, simt::Where where = simt::Where::current()) {
+    return simt::shuffle<simt::lane_down>(v, by, where);
+}
 template <class T>
-T shuffle_idx(T v, int from, simt::Where where = simt::Where::current()) { return simt::shuffle<simt::lane_idx>(v, from, where); }
+T shuffle_idx(T v, int from, simt::Where where = simt::Where::current()) {
+    return simt::shuffle<simt::lane_idx>(v, from, where);
+}
 
 inline unsigned ballot(bool p, simt::Where where = simt::Where::current()) {
-    struct Operand { bool in; unsigned out; } mine{p, 0};
-    simt::collective(&mine, [](void* const lanes[32]) {
-        unsigned votes = 0;
-        for (int i = 0; i < 32; ++i) votes |= unsigned(static_cast<Operand*>(lanes[i])->in) << i;
-        for (int i = 0; i < 32; ++i) static_cast<Operand*>(lanes[i])->out = votes;
-    }, where);
+    struct Operand {
+        bool in;
+        unsigned out;
+    } mine{p, 0};
+    simt::collective(
+        &mine,
+        [](void* const lanes[32]) {
+            unsigned votes = 0;
+            for (int i = 0; i < 32; ++i) votes |= unsigned(static_cast<Operand*>(lanes[i])->in) << i;
+            for (int i = 0; i < 32; ++i) static_cast<Operand*>(lanes[i])->out = votes;
+        },
+        where);
     return mine.out;
 }
 inline bool any(bool p, simt::Where where = simt::Where::current()) { return ballot(p, where) != 0; }
 inline bool all(bool p, simt::Where where = simt::Where::current()) { return ballot(p, where) == ~0u; }
 
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-T atomic_add(T* p, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) T atomic_add(T* p, std::type_identity_t<T> v) {
     return std::atomic_ref(*p).fetch_add(v, std::memory_order_relaxed);
 }
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-T atomic_max(T* p, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) T atomic_max(T* p, std::type_identity_t<T> v) {
     std::atomic_ref at(*p);
     T old = at.load(std::memory_order_relaxed);
     while (old < v && !at.compare_exchange_weak(old, v, std::memory_order_relaxed)) {
@@ -137,8 +163,8 @@ T atomic_max(T* p, std::type_identity_t<T> v) {
     return old;
 }
 template <class T>
-    requires std::is_integral_v<T> && (sizeof(T) >= 4)
-T atomic_cas(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
+requires std::is_integral_v<T> &&(sizeof(T) >= 4) T
+    atomic_cas(T* p, std::type_identity_t<T> expected, std::type_identity_t<T> v) {
     std::atomic_ref(*p).compare_exchange_strong(expected, v, std::memory_order_relaxed);
     return expected;
 }
@@ -166,6 +192,15 @@ inline FragB2 load_b2(const bf16* mine, simt::Where where = simt::Where::current
     bf16 x[8];
     simt::load_matrices(mine, 4, x, where);
     return std::bit_cast<FragB2>(x);
+}
+inline FragA load_a(const bf16* tile, int stride, simt::Where where = simt::Where::current()) {
+    return load_a(tile + a_source(lane()).offset(stride), where);
+}
+inline FragB load_b(const bf16* tile, int stride, simt::Where where = simt::Where::current()) {
+    return load_b(tile + b_source(lane()).offset(stride), where);
+}
+inline FragB2 load_b2(const bf16* tile, int stride, simt::Where where = simt::Where::current()) {
+    return load_b2(tile + b2_source(lane()).offset(stride), where);
 }
 inline void mma(FragC& c, const FragA& a, const FragB& b, simt::Where where = simt::Where::current()) {
     simt::multiply(c, a, b, where);

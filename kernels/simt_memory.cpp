@@ -1,4 +1,5 @@
-// The memory of the emulated device: star::cuda as device.h declares it. Blocks of memory have exact sizes and start as NaN.
+// The memory of the emulated device: star::cuda as device.h declares it. Blocks of memory have exact sizes and start as
+// NaN.
 #include <cstdlib>
 #include <cstring>
 

@@ -6,7 +6,8 @@
 
 namespace star::simt {
 
-/// How often the 32 banks of 4 bytes are passed over for 16 bytes at each of `count` offsets (equal ones are read once).
+/// How often the 32 banks of 4 bytes are passed over for 16 bytes at each of `count` offsets (equal ones are read
+/// once).
 int bank_passes(const std::size_t* offsets, int count);
 
 /// Lanes run one after the other, so a warp's request is put together from calls of copy_async at one place.

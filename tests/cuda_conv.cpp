@@ -5,36 +5,25 @@
 #include <cmath>
 
 #include "tests/cuda_cases.h"
+#include "tests/reference/conv.h"
 
 using namespace star;
 using namespace star::test;
 
 namespace {
 
-/// The definition (kernels/conv.h), and a bound: tensor cores sum groups of 8 or 16 exact products with the sum so far,
-/// each cut off at the last bit of the largest (2 u each, one more per group), where an addition rounded to nearest has
-/// u.
+/// The reference with the bound of the kernel's sums. Tensor cores add groups of 8 or 16 exact products to the sum so
+/// far, each cut off at the last bit of the largest (2 u each, one more per group), where rounding to nearest has u.
 template <class T>
-reference::Bounded expected(const ConvCase& c, const ConvInputs<T>& in, int n, int i, int j, int k) {
-    const Shape x = c.x;
-    double value = c.bias ? in.bias[std::size_t(k)] : 0, size = std::fabs(value);
-    for (int r = 0; r < c.r; ++r)
-        for (int s = 0; s < c.s; ++s) {
-            const int h = i * c.how.stride - c.how.pad + r, v = j * c.how.stride - c.how.pad + s;
-            if (h < 0 || h >= x.h || v < 0 || v >= x.w) continue;
-            const T* px = &in.x[std::size_t(((std::int64_t{n} * x.h + h) * x.w + v) * x.c)];
-            const T* pw = &in.w[std::size_t(((std::int64_t{k} * c.r + r) * c.s + s) * x.c)];
-            for (int d = 0; d < x.c; ++d) {
-                const double p = double(widen(px[d])) * widen(pw[d]);
-                value += p;
-                size += std::fabs(p);
-            }
-        }
-    const double depth = double(c.r) * c.s * x.c;
+std::vector<reference::Bounded> expected(const ConvCase& c, const ConvInputs<T>& in) {
+    const std::vector<double> bias(in.bias.begin(), in.bias.end());
+    const double depth = double(c.r) * c.s * c.x.c;
     const double terms = std::is_same_v<T, float> ? depth + 2 : 2 * (depth * 9 / 8 + 1) + 2;
-    auto want = reference::sum_of_products<T>(value, size, terms);
-    if (c.how.relu && want.value < 0) want.value = 0;  // a sum that rounding moved over zero is within the bound too
-    return want;
+    auto all = reference::conv_forward_sums(in.x.data(), c.x, in.w.data(), c.w(), c.bias ? bias.data() : nullptr, c.how)
+                   .template bounded<T>(terms);
+    if (c.how.relu)
+        for (auto& b : all) b.value = b.value > 0 ? b.value : 0;  // brings no two numbers further apart
+    return all;
 }
 
 template <class T>
@@ -43,18 +32,13 @@ void check(Stream stream, const ConvCase& c) {
          c.how.stride);
     const ConvInputs<T> in(c);
     const auto y = conv_on_gpu(stream, c, in);
-    const Shape s = c.y();
-    std::size_t at = 0;
+    const auto want = expected(c, in);
+    REQUIRE(y.size() == want.size());
     int bad = 0;
-    for (int n = 0; n < s.n; ++n)
-        for (int i = 0; i < s.h; ++i)
-            for (int j = 0; j < s.w; ++j)
-                for (int k = 0; k < s.c; ++k, ++at) {
-                    const auto want = expected(c, in, n, i, j, k);
-                    if (reference::close(widen(y[at]), want) || bad++) continue;
-                    MESSAGE("y[", n, ",", i, ",", j, ",", k, "] = ", widen(y[at]), ", expected ", want.value,
-                            " within ", want.bound);
-                }
+    for (std::size_t i = 0; i < y.size(); ++i) {
+        if (reference::close(widen(y[i]), want[i]) || bad++) continue;
+        MESSAGE("y[", i, "] = ", widen(y[i]), ", expected ", want[i].value, " within ", want[i].bound);
+    }
     CHECK(bad == 0);
 }
 
@@ -92,12 +76,14 @@ TEST_CASE("conv_forward on tensor cores is within the rounding of its sums") {
     if (gpu_missing()) return;
     Queue q;
     for (const ConvCase& c : cases) check<bf16>(q.stream, c);
+    for (const auto& c : reference::conv_cases()) check<bf16>(q.stream, {c.x, c.k, c.r, c.s, c.how});
 }
 
 TEST_CASE("conv_forward in float is within the rounding of its sums") {
     if (gpu_missing()) return;
     Queue q;
     for (const ConvCase& c : cases) check<float>(q.stream, c);
+    for (const auto& c : reference::conv_cases()) check<float>(q.stream, {c.x, c.k, c.r, c.s, c.how});
 }
 
 TEST_CASE("conv_forward with tiles of 128 channels") {  // for large images only
@@ -144,16 +130,9 @@ TEST_CASE("small integers are exact") {
     wide.bias = in.bias;
     const auto a = conv_on_gpu(q.stream, c, in);
     const auto b = conv_on_gpu(q.stream, f, wide);
-    const Shape s = c.y();
-    std::size_t at = 0;
+    const auto want = expected(c, in);
     bool exact = true;
-    for (int n = 0; n < s.n; ++n)
-        for (int i = 0; i < s.h; ++i)
-            for (int j = 0; j < s.w; ++j)
-                for (int k = 0; k < s.c; ++k, ++at) {
-                    const double want = expected(c, in, n, i, j, k).value;
-                    exact &= widen(a[at]) == want && b[at] == want;
-                }
+    for (std::size_t i = 0; i < want.size(); ++i) exact &= widen(a[i]) == want[i].value && b[i] == want[i].value;
     CHECK(exact);
 }
 
