@@ -1,6 +1,8 @@
 // Common options and provenance.
 #include "tools/command.h"
 
+#include <algorithm>
+
 #include "kernels/check.h"
 #include "tools/setup.h"
 #include "tools/version.h"
@@ -53,6 +55,15 @@ std::vector<Card> Common::provenance() const {
             {"COMMIT", commit(), "of its source"},
             {"SEED", std::int64_t(seed), "of everything random"},
             {"HISTORY", {}, "command: " + command_line}};
+}
+
+void append_config(std::vector<Card>& cards, const std::string& toml) {
+    cards.push_back({"COMMENT", {}, "effective configuration (TOML):"});
+    for (std::size_t at = 0; at < toml.size();) {
+        const std::size_t end = std::min(toml.find('\n', at), toml.size());
+        cards.push_back({"COMMENT", {}, toml.substr(at, end - at)});
+        at = end + 1;
+    }
 }
 
 }  // namespace star

@@ -33,6 +33,9 @@ struct Common {
     std::vector<Card> provenance() const;
 };
 
+/// The effective configuration, a line of TOML per COMMENT card.
+void append_config(std::vector<Card>& cards, const std::string& toml);
+
 /// A command adds its options and what runs it.
 struct Command {
     CLI::App* app;

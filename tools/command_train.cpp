@@ -59,20 +59,9 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
     : options_(options), common_(common), console_(common.console()), pool_(common.threads), seed_(common.seed) {
     if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
     stream_ = {{}, &pool_};
-    Config c = common.layers(options.preset, options.architecture);
-    const Instrument instrument = read_instrument(c);
-    const Mock mock = read_mock(c);
-    FieldSimulator simulator(instrument.psf, instrument.exposure, mock);
-    const Architecture architecture = read_architecture(c);
-    // what the network sees decides these two, unless somebody knows better
-    const double fwhm = simulator.psf().fwhm();
-    if (!c.has("procedure.psf_fwhm")) c.set(fmt::format("procedure.psf_fwhm={:.6}", fwhm));
-    if (!c.has("procedure.box_half_width"))
-        c.set(fmt::format("procedure.box_half_width={:.6}", std::max(mock.box_fwhm * fwhm, mock.box_min)));
-    const Procedure procedure = read_procedure(c, architecture);
-    run_ = read_training(c);
-    c.refuse_unknown();
-    config_ = c.dump();
+    const Setup setup = read_setup(common.layers(options.preset, options.architecture));
+    run_ = setup.training;
+    config_ = setup.config;
     if (common.dump_config) return;
 
     checkpoint_path_ = options.output + ".checkpoint";
@@ -81,15 +70,15 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
         fail(Fault::output, options.output, ": exists; --overwrite replaces it");
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(stream_, std::move(simulator), procedure, run_);
-    trainer_ = std::make_unique<Trainer<float>>(stream_, architecture, procedure.input_scale, run_.how, seed_);
+    source_ = std::make_unique<FieldSource>(stream_, setup);
+    trainer_ = std::make_unique<Trainer<float>>(stream_, setup.architecture, setup.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
         start_fresh();
     for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
-                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, fwhm,
+                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, setup.procedure.psf_fwhm,
                  trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
 }
 

@@ -10,7 +10,7 @@ namespace star {
 class FieldSource {
 public:
     /// `stream`: the CPU that simulates.
-    FieldSource(Stream stream, FieldSimulator simulator, const Procedure& procedure, const TrainingRun& run);
+    FieldSource(Stream stream, const Setup& setup);
 
     /// Batch `index` of `seed`. A unit whose box is centred in a window belongs to it; one that only reaches
     /// into the window becomes an ignored region.
@@ -21,6 +21,7 @@ private:
     FieldSimulator simulator_;
     Procedure procedure_;
     TrainingRun run_;
+    double margin_;
     int rows_ = 1, columns_ = 1;  // windows in a field
 };
 

@@ -20,39 +20,40 @@ std::string embedded_text(const std::vector<EmbeddedFile>& files, const std::str
     fail(Fault::usage, name, ": no such ", what, "; there are ", names);
 }
 
+// Every key is asked for whatever the kind: a preset's Moffat may lie below a file named later.
 Psf read_psf(Config& c, double pixel_scale) {
     const std::string kind = c.choice("psf.kind", "moffat", {"gaussian", "moffat", "file"});
-    if (kind == "file") {
-        const std::string name = c.text("psf.file", "");
-        if (name.empty()) c.refuse("psf.kind", "\"file\" needs psf.file, a FITS image");
-        const FitsImage image = read_image(name);
-        PsfImage p;
-        p.pixels = image.pixels;
-        p.w = image.width, p.h = image.height;
-        p.oversampling = c.number("psf.oversampling", image.number_of("OVERSAMP").value_or(1), 1, 64);
-        const bool effective = image.header.boolean("PIXRESP").value_or(true);
-        p.values = c.boolean("psf.pixel_response", effective) ? PsfValues::effective : PsfValues::cells;
-        p.energy = c.number("psf.energy", 1, 1e-3, 1);
-        Psf psf = [&] {
-            try {
-                return Psf::from_image(p);
-            } catch (const Error& e) {
-                fail(Fault::input, name, ": ", e.what());
-            }
-        }();
-        const auto kernel = c.numbers("psf.diffusion", {}, 0, 1e6);  // square, odd, at pixel spacing
-        if (!kernel.empty()) {
-            const int side = int(std::lround(std::sqrt(double(kernel.size()))));
-            if (side * side != int(kernel.size()) || side % 2 == 0) c.refuse("psf.diffusion", "must be a square of odd side");
-            psf = psf.convolved(kernel, side, side);
-        }
-        return psf;
+    const double fwhm = c.number("psf.fwhm", 2, 0.1, 50);           // px, before the pixel
+    const double beta = c.number("psf.beta", 3, 1.1, 20);           // Moffat's
+    const double enclosed = c.number("psf.enclosed", 0, 0, 0.99);   // instead of fwhm: this fraction ...
+    const double radius = c.number("psf.radius", 0.12, 1e-3, 100);  // ... within so many arcsec, pixel included
+    const std::string file = c.text("psf.file", "");
+    const double oversampling = c.number("psf.oversampling", 0, 0, 64);  // 0: the file's OVERSAMP, or 1
+    const bool effective = c.boolean("psf.pixel_response", true);        // the file's values include it, unless PIXRESP = F
+    const double energy = c.number("psf.energy", 1, 1e-3, 1);            // fraction of the flux that the file holds
+    const auto diffusion = c.numbers("psf.diffusion", {}, 0, 1e6);       // charge diffusion: square, odd, at pixel spacing
+    if (kind == "gaussian") return Psf::gaussian(fwhm);
+    if (kind == "moffat")
+        return enclosed > 0 ? Psf::moffat_enclosing(enclosed, radius / pixel_scale, beta) : Psf::moffat(fwhm, beta);
+
+    if (file.empty()) c.refuse("psf.kind", "\"file\" needs psf.file, a FITS image");
+    const FitsImage image = read_image(file);
+    PsfImage p;
+    p.pixels = image.pixels;
+    p.w = image.width, p.h = image.height;
+    p.oversampling = oversampling > 0 ? oversampling : image.number_of("OVERSAMP").value_or(1);
+    p.values = effective && image.header.boolean("PIXRESP").value_or(true) ? PsfValues::effective : PsfValues::cells;
+    p.energy = energy;
+    try {
+        const Psf psf = Psf::from_image(p);
+        if (diffusion.empty()) return psf;
+        const int side = int(std::lround(std::sqrt(double(diffusion.size()))));
+        if (side * side != int(diffusion.size()) || side % 2 == 0) c.refuse("psf.diffusion", "must be a square of odd side");
+        return psf.convolved(diffusion, side, side);
+    } catch (const Error& e) {
+        if (e.fault == Fault::usage) throw;
+        fail(Fault::input, file, ": ", e.what());
     }
-    if (kind == "gaussian") return Psf::gaussian(c.number("psf.fwhm", 2, 0.1, 50));
-    const double beta = c.number("psf.beta", 3, 1.1, 20);
-    const double enclosed = c.number("psf.enclosed", 0, 0, 0.99);
-    if (enclosed > 0) return Psf::moffat_enclosing(enclosed, c.number("psf.radius", 0.12, 1e-3, 100) / pixel_scale, beta);
-    return Psf::moffat(c.number("psf.fwhm", 2, 0.1, 50), beta);
 }
 
 }  // namespace
@@ -201,12 +202,26 @@ TrainingRun read_training(Config& c) {
     t.frozen_norm = c.boolean("training.frozen_norm", t.frozen_norm);
     r.fields = int(c.integer("training.fields", std::min(r.fields, t.batch), 1, t.batch));
     if (t.batch % r.fields) c.refuse("training.fields", "must divide training.batch");
-    r.margin = c.number("training.margin", r.margin, 0, 200);
     r.validate_every = c.integer("training.validate_every", r.validate_every, 1, 1000000000);
     r.validation_batches = int(c.integer("training.validation_batches", r.validation_batches, 1, 10000));
     r.checkpoint_minutes = c.number("training.checkpoint_minutes", r.checkpoint_minutes, 0, 1e6);
     check(t);
     return r;
+}
+
+Setup read_setup(Config c) {
+    const Instrument instrument = read_instrument(c);
+    const Mock mock = read_mock(c);
+    const double margin = c.number("simulate.margin", 24, 0, 200);
+    const double fwhm = image_psf(instrument.psf, instrument.exposure).fwhm();
+    if (!c.has("procedure.psf_fwhm")) c.set("procedure.psf_fwhm=" + std::to_string(fwhm));
+    if (!c.has("procedure.box_half_width"))
+        c.set("procedure.box_half_width=" + std::to_string(std::max(mock.box_fwhm * fwhm, mock.box_min)));
+    const Architecture architecture = read_architecture(c);
+    const Procedure procedure = read_procedure(c, architecture);
+    const TrainingRun training = read_training(c);
+    c.refuse_unknown();
+    return {instrument, mock, margin, architecture, procedure, training, c.dump()};
 }
 
 Noise noise_of(const Exposure& e) {

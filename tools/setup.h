@@ -36,12 +36,25 @@ Procedure read_procedure(Config&, const Architecture&);
 struct TrainingRun {
     Training how;
     int fields = 2;                    ///< simulated per step; the batch is cut from them
-    double margin = 16;                ///< px from which light comes in
     std::int64_t validate_every = 100; ///< steps
     int validation_batches = 4;
     double checkpoint_minutes = 5;
 };
 TrainingRun read_training(Config&);
+
+/// A whole configuration: one file serves every command. Reads all sections and refuses keys that none of them knows.
+struct Setup {
+    Instrument instrument;
+    Mock mock;
+    double margin;  ///< [simulate] px around a field from which light comes in
+    Architecture architecture;
+    Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the mock unless given
+    TrainingRun training;
+    std::string config;   ///< effective, TOML
+
+    FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, mock}; }
+};
+Setup read_setup(Config);
 
 /// The noise of an exposure as prepare_sky wants it.
 Noise noise_of(const Exposure&);
