@@ -96,10 +96,12 @@ std::vector<ColumnForm> column_forms(const Hdu& hdu) {
         const std::string text = h.text(key).value_or("");
         ColumnForm form;
         const char* end = text.data() + text.size();
-        const char* at = std::from_chars(text.data(), end, form.repeat).ptr;  // without digits it stays 1
+        const auto [at_code, error] = std::from_chars(text.data(), end, form.repeat);  // without digits it stays 1
+        const char* at = at_code;
         if (at != end) form.code = *at++;
         const std::int64_t limit = hdu.axes[0] * 8;  // no row holds more elements, bits included
-        bool good = form.repeat >= 0 && form.repeat <= std::max<std::int64_t>(limit, 1) && hdu.axes[0] <= INT32_MAX;
+        bool good = error != std::errc::result_out_of_range && form.repeat >= 0 &&
+                    form.repeat <= std::max<std::int64_t>(limit, 1) && hdu.axes[0] <= INT32_MAX;
         if (form.code == 'P' || form.code == 'Q') {
             if (at != end) form.element = *at;
             good = good && form.repeat <= 1 && (element_bytes(form.element) > 0 || form.element == 'X');

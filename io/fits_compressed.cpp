@@ -143,8 +143,8 @@ std::vector<float> decompress_floats(const Hdu& hdu, MemoryHdu& memory, std::int
     open(hdu, memory, file, count);
     std::vector<float> values(static_cast<std::size_t>(count));
     float blank = std::numeric_limits<float>::quiet_NaN();
-    int status = 0;
-    fits_read_img(file.handle, TFLOAT, 1, count, &blank, values.data(), nullptr, &status);
+    int status = 0, any_null = 0;  // CFITSIO writes through any_null unasked
+    fits_read_img(file.handle, TFLOAT, 1, count, &blank, values.data(), &any_null, &status);
     check_cfitsio(status, hdu.header.where, Fault::input);
     return values;
 }
@@ -155,8 +155,8 @@ std::vector<std::int64_t> decompress_integers(const Hdu& hdu, MemoryHdu& memory,
     open(hdu, memory, file, count);
     std::vector<std::int64_t> values(static_cast<std::size_t>(count));
     static_assert(sizeof(LONGLONG) == sizeof(std::int64_t));
-    int status = 0;
-    fits_read_img(file.handle, TLONGLONG, 1, count, nullptr, values.data(), nullptr, &status);
+    int status = 0, any_null = 0;  // CFITSIO writes through any_null unasked
+    fits_read_img(file.handle, TLONGLONG, 1, count, nullptr, values.data(), &any_null, &status);
     check_cfitsio(status, hdu.header.where, Fault::input);
     return values;
 }

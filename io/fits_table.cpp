@@ -19,8 +19,8 @@ bool same(const std::string& a, const std::string& b) {
 template <class T>
 ColumnData read_as(fitsfile* file, int type, int column, std::int64_t rows, T* null, const std::string& where) {
     std::vector<T> values(static_cast<std::size_t>(rows));
-    int status = 0;
-    if (rows > 0) fits_read_col(file, type, column, 1, 1, rows, null, values.data(), nullptr, &status);
+    int status = 0, any_null = 0;
+    if (rows > 0) fits_read_col(file, type, column, 1, 1, rows, null, values.data(), &any_null, &status);
     check_cfitsio(status, where, Fault::input);
     return values;
 }
@@ -29,9 +29,9 @@ ColumnData read_strings(fitsfile* file, int column, std::int64_t rows, std::int6
     std::vector<std::string> values;
     std::vector<char> text(std::size_t(width) + 1);
     char* pointer = text.data();
-    int status = 0;
+    int status = 0, any_null = 0;
     for (std::int64_t row = 1; row <= rows; ++row) {
-        fits_read_col_str(file, column, row, 1, 1, const_cast<char*>(""), &pointer, nullptr, &status);
+        fits_read_col_str(file, column, row, 1, 1, const_cast<char*>(""), &pointer, &any_null, &status);
         check_cfitsio(status, where, Fault::input);
         values.emplace_back(text.data());
         while (!values.back().empty() && values.back().back() == ' ') values.back().pop_back();
@@ -42,8 +42,8 @@ ColumnData read_strings(fitsfile* file, int column, std::int64_t rows, std::int6
 ColumnData read_logical(fitsfile* file, int column, std::int64_t rows, const std::string& where) {
     std::vector<char> flags(static_cast<std::size_t>(rows));
     char null = 0;
-    int status = 0;
-    if (rows > 0) fits_read_col(file, TLOGICAL, column, 1, 1, rows, &null, flags.data(), nullptr, &status);
+    int status = 0, any_null = 0;
+    if (rows > 0) fits_read_col(file, TLOGICAL, column, 1, 1, rows, &null, flags.data(), &any_null, &status);
     check_cfitsio(status, where, Fault::input);
     return std::vector<std::int32_t>(flags.begin(), flags.end());
 }
