@@ -22,7 +22,8 @@ struct Plan {
     ConvPanels panels;  // of the output's channels
     int rows, lanes;
     ConvItems items;
-    int columns;  // of one item's sums
+    int columns;        // of one item's sums
+    int tiles_fetched;  // at once
 
     template <class T>
     Plan(const ConvGrid& grid, const ConvKernels<T>& kernels, int threads)
@@ -32,14 +33,15 @@ struct Plan {
           rows(kernels.rows),
           lanes(kernels.lanes),
           items(conv_items(ceil_div(grid.pixels(), std::int64_t{rows}), panels.count(), most_of_grid, true, threads)),
-          columns(items.columns * panels.wide) {}
+          columns(items.columns * panels.wide),
+          tiles_fetched(std::max(1, std::min(items.rows, conv_depth / std::max(1, blocks.part)))) {}
 
     int item_pixels() const { return items.rows * rows; }
     float* weights(Carve& from) const { return from.take<float>(std::int64_t{grid.depth()} * panels.padded); }
     Worker worker(Carve& from) const {
         const int pixels = item_pixels();
         return {from.take<ConvPixel>(pixels), from.take<std::int64_t>(pixels), from.take<std::int64_t>(pixels),
-                from.take<float>(std::int64_t{rows} * conv_block_stride),
+                from.take<float>(std::int64_t{rows} * tiles_fetched * conv_block_stride),
                 from.take<float>(std::int64_t{pixels} * columns)};
     }
     std::int64_t bytes(int threads) const {
@@ -96,16 +98,18 @@ void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* sou
         p.sum = worker.sums;
     p.bias = out.bias ? out.bias + column : nullptr;
     p.relu = out.relu;
-    const int tiles = ceil_div(count, plan.rows);  // of equal height: no row is computed that isn't wanted
+    const int parts =
+        ceil_div(count, plan.rows * plan.tiles_fetched);  // equal ones: no row is computed that isn't wanted
     for (int b = 0; b < plan.blocks.count(); ++b) {
         p.depth = plan.blocks.size(b);
         p.b = weights + std::int64_t{plan.blocks.first(b)} * plan.panels.padded + std::int64_t{column} * p.depth;
         p.add = b > 0;
         const bool finished = b + 1 == plan.blocks.count();
         p.out = finished ? out.data + column : nullptr;
-        // A tile's pixels stay in the first-level cache while it passes all panels.
-        for (int t = 0; t < tiles; ++t) {
-            const int begin = int(std::int64_t{count} * t / tiles), end = int(std::int64_t{count} * (t + 1) / tiles);
+        // A tile's pixels (of a shallow sum: several tiles') stay in the first-level cache while they pass all panels.
+        for (int part = 0; part < parts; ++part) {
+            const int begin = int(std::int64_t{count} * part / parts),
+                      end = int(std::int64_t{count} * (part + 1) / parts);
             kernels.fetch(from, worker.pixels + begin, end - begin, plan.blocks.first(b), p.depth, worker.block,
                           conv_block_stride, conv_block_stride);
             p.rows = end - begin;

@@ -12,8 +12,8 @@ namespace {
 }
 [[gnu::always_inline]] inline void copy_some(float* to, const bf16* from, int count) {
     const auto mask = __mmask16((1u << count) - 1);
-    const __m512i words = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from));
-    _mm512_mask_storeu_ps(to, mask, _mm512_castsi512_ps(_mm512_slli_epi32(words, 16)));
+    const Halves h = reinterpret_cast<Halves>(_mm256_maskz_loadu_epi16(mask, from));
+    _mm512_mask_storeu_ps(to, mask, reinterpret_cast<Vector>(__builtin_convertvector(h, Words) << 16));
 }
 #else
 template <class T>

@@ -73,17 +73,20 @@ void tile_of(int count, const ConvProduct<T>& p, const float* a, const float* b,
 
 template <bool transposed, class T>
 void tiles(const ConvProduct<T>& p) {
+    // Packed tiles are full but for the last; fetched rows are cut into as few tiles as possible, of equal height.
+    const int count = (p.rows + tile_rows - 1) / tile_rows,
+              high = transposed ? tile_rows : (p.rows + count - 1) / count;
     const float* b = p.b;
     for (int column = 0; column < p.columns; column += 2 * lanes) {
         const bool narrow = p.columns - column <= lanes;
         const float* a = p.a;
-        for (int first = 0; first < p.rows; first += tile_rows) {
-            const int count = p.rows - first < tile_rows ? p.rows - first : tile_rows;
+        for (int first = 0; first < p.rows; first += high) {
+            const int rows = p.rows - first < high ? p.rows - first : high;
             if (narrow)
-                tile_of<tile_rows, 1, transposed>(count, p, a, b, first, column);
+                tile_of<tile_rows, 1, transposed>(rows, p, a, b, first, column);
             else
-                tile_of<tile_rows, 2, transposed>(count, p, a, b, first, column);
-            a += std::int64_t{tile_rows} * (transposed ? p.depth : conv_block_stride);
+                tile_of<tile_rows, 2, transposed>(rows, p, a, b, first, column);
+            a += std::int64_t{high} * (transposed ? p.depth : conv_block_stride);
         }
         b += std::int64_t{p.depth} * 2 * lanes;
     }

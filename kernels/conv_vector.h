@@ -1,5 +1,5 @@
 // One vector of floats, as wide as the instruction set of the file that includes this (a *_simd.cpp).
-// All of it is always_inline or static, so nothing compiled for a wide instruction set can be linked elsewhere.
+// All of it is inlined or local to the file, so nothing compiled for a wide instruction set can be linked elsewhere.
 #pragma once
 #include <immintrin.h>
 

@@ -34,7 +34,7 @@ struct Plan {
           panels(grid.depth(), kernels.lanes),
           chunks(grid.grid_h * grid.grid_w, conv_depth),
           rows(kernels.rows),
-          grouped(chunks.count() >= chunks_of_group && weights() <= most_grouped_weights),
+          grouped(weights() <= most_grouped_weights),
           items(grouped ? ConvItems{ceil_div(outputs, rows), std::min(panels.count(), most_of_weights.columns)}
                         : conv_items(ceil_div(outputs, rows), panels.count(), most_of_weights, false, threads)) {}
 
@@ -45,6 +45,10 @@ struct Plan {
     int groups_of_image() const { return ceil_div(chunks.count(), chunks_of_group); }
     std::int64_t groups() const { return std::int64_t{grid.source.n} * groups_of_image(); }
     int groups_at_once(int threads) const { return grouped ? int(std::min(groups(), std::int64_t{4} * threads)) : 0; }
+    /// Few groups are cut further, by panels, so that every thread has work.
+    int pieces_of_group(int threads) const {
+        return threads == 1 ? 1 : std::min(panels.count(), ceil_div(4 * threads, groups_at_once(threads)));
+    }
 
     Worker worker(Carve& from) const {
         const std::int64_t pixels = chunks.part;
@@ -123,11 +127,10 @@ void add_piece(const Plan& plan, const ConvKernels<T>& kernels, Inputs<T> of, co
             add_chunk(plan, kernels, of, worker, n, chunk, piece, true);
 }
 
-/// Stores the sums over one group's pixels.
+/// Stores a piece of the sums over one group's pixels.
 template <class T>
 void sum_group(const Plan& plan, const ConvKernels<T>& kernels, Inputs<T> of, const Worker& worker, std::int64_t group,
-               float* sums, bool with_bias) {
-    const Piece piece{0, plan.outputs, 0, plan.panels.count(), sums, with_bias ? sums + plan.weights() : nullptr};
+               const Piece& piece) {
     const int n = int(group / plan.groups_of_image()), first = int(group % plan.groups_of_image()) * chunks_of_group;
     const int last = std::min(first + chunks_of_group, plan.chunks.count());
     for (int chunk = first; chunk < last; ++chunk) add_chunk(plan, kernels, of, worker, n, chunk, piece, chunk > first);
@@ -159,11 +162,16 @@ void conv_backward_weight(Stream stream, View<const T> x, View<const T> dy, Conv
         });
         return;
     }
-    const int at_once = plan.groups_at_once(threads);
+    const int at_once = plan.groups_at_once(threads), pieces = plan.pieces_of_group(threads),
+              panels = plan.panels.count();
     for (std::int64_t first = 0; first < plan.groups(); first += at_once) {
         const int count = int(std::min(plan.groups() - first, std::int64_t{at_once}));
-        stream.pool->for_each(count, [&](std::int64_t i, int which) {
-            sum_group(plan, kernels, of, worker(which), first + i, sums + i * plan.group_sums(), dbias != nullptr);
+        stream.pool->for_each(std::int64_t{count} * pieces, [&](std::int64_t i, int which) {
+            const int piece = int(i % pieces);
+            float* to = sums + i / pieces * plan.group_sums();
+            sum_group(plan, kernels, of, worker(which), first + i / pieces,
+                      Piece{0, plan.outputs, panels * piece / pieces, panels * (piece + 1) / pieces, to,
+                            dbias && piece == 0 ? to + plan.weights() : nullptr});
         });
         constexpr std::int64_t grain = 8192;  // weights: a few microseconds of additions
         stream.pool->for_range(plan.weights(), grain, [&](std::int64_t begin, std::int64_t end, int) {
