@@ -119,6 +119,42 @@ void scan(const T* level_logits, Shape s, int per_cell, Decode how, const Piece&
 
 float clip(float v, float most) { return v < 0 ? 0 : v > most ? most : v; }  // NaN stays NaN
 
+bool finite(Box b) { return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1); }
+
+// The pieces' best, together, in descending order.
+Best merge(Key* keys, const int* counts, int pieces, std::int64_t room, int top_k) {
+    Best best{keys, top_k, counts[0]};
+    for (int p = 1; p < pieces; ++p)
+        for (int i = 0; i < counts[p]; ++i) best.push(keys[p * room + i]);
+    best.shrink();
+    std::sort(best.keys, best.keys + best.count, std::greater<>());
+    return best;
+}
+
+// Writes one candidate of image n; false if its box is NaN.
+template <class T>
+bool write_row(const HeadOutputs<T>& heads, const AnchorGrid& grid, Decode how, int l, std::int64_t n, Key key,
+               const Candidates& out, std::int64_t row) {
+    const AnchorLevel& level = grid.level[l];
+    const View<const T> logits = heads.logits[l], deltas = heads.deltas[l];
+    const int at = int(index_of(key)) / per_anchor(how), cell = at / grid.per_cell, a = at % grid.per_cell;
+    const std::int64_t pixel = n * level.h * level.w + cell;
+    const T* const z = logits.data + pixel * logits.shape.c + a * how.classes;
+    const T* const d = deltas.data + pixel * deltas.shape.c + 4 * a;
+    const Box raw = decode(Delta{widen(d[0]), widen(d[1]), widen(d[2]), widen(d[3])},
+                           anchor_box(level, cell / level.w, cell % level.w, a));
+    const Box box{clip(raw.x0, how.width), clip(raw.y0, how.height), clip(raw.x1, how.width), clip(raw.y1, how.height)};
+    if (!finite(box)) return false;
+    out.boxes.data[row] = box;
+    out.scores.data[row] = score_of(key);
+    out.labels.data[row] =
+        how.scoring == Scoring::each_class ? int(index_of(key)) % how.classes : likeliest(z, how.classes);
+    out.anchors.data[row] = level.first + at;
+    if (out.chances.data)
+        for (int k = 0; k < how.classes; ++k) out.chances.data[row * how.classes + k] = sigmoid(widen(z[k]));
+    return true;
+}
+
 }  // namespace
 
 namespace cpu {
@@ -138,40 +174,13 @@ void decode_boxes(Stream stream, HeadOutputs<T> heads, AnchorGrid grid, Decode h
         counts[item] = best.count;
     });
     stream.pool->for_each(images, [&](std::int64_t n, int) {
-        const std::int64_t capacity = out.boxes.shape.c;
-        std::int64_t row = n * capacity;
-        std::int64_t item = n * per_image;
-        for (int l = 0; l < grid.levels; ++l) {
-            Best best{keys + item * room, how.top_k, counts[item]};
-            ++item;
-            for (int p = 1; p < pieces_of(grid, l); ++p, ++item)
-                for (int i = 0; i < counts[item]; ++i) best.push(keys[item * room + i]);
-            best.shrink();
-            std::sort(best.keys, best.keys + best.count, std::greater<>());
-            const AnchorLevel& level = grid.level[l];
-            const Shape s = heads.logits[l].shape;
-            const int channels = heads.deltas[l].shape.c, candidates = per_anchor(how);
-            for (int i = 0; i < best.count; ++i) {
-                const int index = int(index_of(best.keys[i]) / std::uint32_t(candidates)), a = index % grid.per_cell;
-                const std::int64_t cell = n * s.h * s.w + index / grid.per_cell;
-                const int in_image = index / grid.per_cell;
-                const T* const d = heads.deltas[l].data + cell * channels + 4 * a;
-                const Box raw = decode(Delta{widen(d[0]), widen(d[1]), widen(d[2]), widen(d[3])},
-                                       anchor_box(level, in_image / level.w, in_image % level.w, a));
-                const Box box{clip(raw.x0, how.width), clip(raw.y0, how.height), clip(raw.x1, how.width),
-                              clip(raw.y1, how.height)};
-                if (!(std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) && std::isfinite(box.y1)))
-                    continue;
-                out.boxes.data[row] = box;
-                out.scores.data[row] = score_of(best.keys[i]);
-                out.labels.data[row] =
-                    how.scoring == Scoring::each_class
-                        ? int(index_of(best.keys[i]) % std::uint32_t(candidates))
-                        : likeliest(heads.logits[l].data + cell * s.c + a * how.classes, how.classes);
-                out.anchors.data[row++] = level.first + index;
-            }
+        const std::int64_t start = n * out.boxes.shape.c;
+        std::int64_t row = start, item = n * per_image;
+        for (int l = 0; l < grid.levels; item += pieces_of(grid, l++)) {
+            const Best best = merge(keys + item * room, counts + item, pieces_of(grid, l), room, how.top_k);
+            for (int i = 0; i < best.count; ++i) row += write_row(heads, grid, how, l, n, best.keys[i], out, row);
         }
-        out.count.data[n] = int(row - n * capacity);
+        out.count.data[n] = int(row - start);
     });
 }
 
@@ -199,7 +208,8 @@ void decode_boxes(Stream stream, const HeadOutputs<T>& heads, const AnchorGrid& 
     }
     const Shape rows{images, 1, 1, out.boxes.shape.c};
     require(out.boxes.shape == rows && out.scores.shape == rows && out.labels.shape == rows &&
-                out.anchors.shape == rows && out.count.size() == images,
+                out.anchors.shape == rows && out.count.size() == images &&
+                (!out.chances.data || out.chances.shape == Shape{images, 1, rows.c, how.classes}),
             "decode_boxes: the candidates' shapes disagree");
     require(rows.c >= needed, "decode_boxes: room for ", rows.c, " candidates, ", needed, " may come");
     const Arena::Scope scope(scratch);

@@ -33,17 +33,21 @@ struct Heads {
 
 struct Rows {
     Array<Box> boxes;
-    Array<float> scores;
+    Array<float> scores, chances;
     Array<int> labels, anchors, count;
-    Rows(int images, int capacity)
+    Rows(int images, int capacity, int classes = 5)
         : boxes({images, 1, 1, capacity}),
           scores({images, 1, 1, capacity}),
+          chances({images, 1, capacity, classes}),
           labels({images, 1, 1, capacity}),
           anchors({images, 1, 1, capacity}),
           count({1, 1, 1, images}) {}
-    Candidates views() { return {boxes.view(), scores.view(), labels.view(), anchors.view(), count.view()}; }
+    Candidates views() {
+        return {boxes.view(), scores.view(), labels.view(), anchors.view(), chances.view(), count.view()};
+    }
     bool intact() const {
-        return boxes.intact() && scores.intact() && labels.intact() && anchors.intact() && count.intact();
+        return boxes.intact() && scores.intact() && labels.intact() && anchors.intact() && chances.intact() &&
+               count.intact();
     }
 };
 
@@ -51,7 +55,7 @@ template <class T>
 void check_heads(const Heads<T>& h, Decode how, int threads = 2) {
     const int capacity = h.grid.levels * how.top_k;
     Desk desk(threads, 64 << 20);
-    Rows rows(h.images, capacity);
+    Rows rows(h.images, capacity, how.classes);
     decode_boxes<T>(desk.stream, h.views(), h.grid, how, rows.views(), desk.arena);
     CHECK(rows.intact());
     for (int n = 0; n < h.images; ++n) {
@@ -62,6 +66,11 @@ void check_heads(const Heads<T>& h, Decode how, int threads = 2) {
             const std::int64_t at = std::int64_t{n} * capacity + std::int64_t(i);
             wrong += rows.anchors[at] != want[i].anchor || rows.labels[at] != want[i].label ||
                      rows.scores[at] != want[i].score || !(rows.boxes[at] == want[i].box);
+            for (std::size_t k = 0; k < want[i].logits.size(); ++k) {
+                const float chance = float_score(Scoring::each_class, want[i].logits, int(k));
+                const float got = rows.chances[at * how.classes + std::int64_t(k)];
+                wrong += !(got == chance || (std::isnan(chance) && std::isnan(got)));
+            }
         }
         CHECK(wrong == 0);
     }
@@ -154,6 +163,11 @@ TEST_CASE("decode: rehearsal and errors") {
     };
     CHECK_THROWS_AS(run(h.grid, how, few), Error);
     CHECK_THROWS_AS(run(h.grid, how, images), Error);
+    Rows six(2, per_image, 6);
+    CHECK_THROWS_AS(run(h.grid, how, six), Error);
+    Candidates without = rows.views();
+    without.chances = {};
+    decode_boxes<float>(desk.stream, h.views(), h.grid, how, without, desk.arena);
     Decode wrong = how;
     wrong.classes = 6;
     CHECK_THROWS_AS(run(h.grid, wrong, rows), Error);

@@ -14,6 +14,7 @@ struct Candidate {
     Box box;
     float score;
     int label, anchor;
+    std::vector<float> logits;
 };
 
 inline double any_score(const std::vector<double>& z) {  // 1 - prod (1 - sigmoid(z))
@@ -51,7 +52,7 @@ std::vector<Candidate> decode_image(const HeadOutputs<T>& heads, const AnchorGri
                     Box b = decode(Delta{widen(r[0]), widen(r[1]), widen(r[2]), widen(r[3])}, anchor_box(grid, anchor));
                     for (float* v : {&b.x0, &b.x1}) *v = *v < 0 ? 0 : *v > how.width ? how.width : *v;
                     for (float* v : {&b.y0, &b.y1}) *v = *v < 0 ? 0 : *v > how.height ? how.height : *v;
-                    level.push_back({b, score, label, anchor});
+                    level.push_back({b, score, label, anchor, z});
                 }
             }
         std::stable_sort(level.begin(), level.end(),
