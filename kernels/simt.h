@@ -15,12 +15,13 @@
 //   copy_async(shared, global, valid)   copies 16 bytes, both ends 16-byte aligned; not valid: writes zeros and reads
 //                         nothing. From here to copy_wait the 16 bytes at `shared` are indeterminate
 //   copy_commit()         the copies since the last commit are a group
-//   copy_wait<n>()        all of this thread's groups but the last n have landed (for itself; others need a barrier
-//   too) load_a(tile, stride), load_b, load_b2   operands of mma from shared memory, B stored as [n][k]: rows are
-//   `stride`
-//                         elements apart (a multiple of 8), the first element is 16-byte aligned
-//   load_a(mine), load_b, load_b2   the same from a tile laid out in another way: each lane points at its 8 elements,
-//                         which begin at a_source(lane()), b_source(lane()) or b2_source(lane()), 16-byte aligned
+//   copy_wait<n>()        all of this thread's groups but the last n have landed, for itself; others need a barrier too
+//   load_a(tile, stride), load_b, load_b2
+//                         operands of mma from shared memory, B stored as [n][k]: rows are `stride` elements apart (a
+//                         multiple of 8), the first element is 16-byte aligned
+//   load_a(mine), load_b, load_b2
+//                         the same from a tile laid out in another way: each lane points at its 8 elements, which begin
+//                         at a_source(lane()), b_source(lane()) or b2_source(lane()), 16-byte aligned
 //   mma(c, a, b)          c += a b. Products are exact; the order and rounding of sums are the hardware's
 //
 // Rules: one-dimensional blocks, a multiple of 32 threads, at most 1024; collectives (sync_warp, shuffles, votes,
@@ -36,8 +37,8 @@
 namespace star {
 
 struct Blocks {
-    unsigned x = 1, y = 1, z = 1;
-};  ///< x < 2^31; y, z < 2^16
+    unsigned x = 1, y = 1, z = 1;  ///< x < 2^31; y, z < 2^16
+};
 
 struct Grid {
     Blocks blocks;

@@ -27,6 +27,7 @@ using Kernel = void (*)(const float* in, float* out);
 
 std::vector<float> run(Kernel kernel, std::size_t shared = sizeof(bad::Shared), unsigned blocks = 1) {
     Queue q;
+    if (blocks > 1) q.stream.pool = nullptr;  // one after the other, so that a race shows for certain
     const auto in = upload(q.stream, std::vector<float>(bad::threads, 1));
     const Buffer<float> out(gpu, bad::threads);
     launch(q.stream, {{blocks}, bad::threads, shared}, kernel, in.data(), out.data());
