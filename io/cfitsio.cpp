@@ -54,9 +54,9 @@ MemoryHdu::MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys) {
 
 void MemoryHdu::open(CfitsioFile& file, const std::string& where) {
     int status = 0;
-    void* buffer = bytes.data();
-    std::size_t size = bytes.size();
-    fits_open_memfile(&file.handle, "memory", READONLY, &buffer, &size, 0, nullptr, &status);
+    buffer_ = bytes.data();
+    size_ = bytes.size();
+    fits_open_memfile(&file.handle, "memory", READONLY, &buffer_, &size_, 0, nullptr, &status);
     check_cfitsio(status, where, Fault::input);
     fits_movabs_hdu(file.handle, 2, nullptr, &status);
     check_cfitsio(status, where, Fault::input);

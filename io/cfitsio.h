@@ -35,8 +35,14 @@ struct MemoryHdu {
 
     /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number.
     MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys);
-    /// Opens it for reading, at the HDU. `bytes` must outlive the handle.
+    MemoryHdu(const MemoryHdu&) = delete;
+    MemoryHdu& operator=(const MemoryHdu&) = delete;
+    /// Opens it for reading, at the HDU. This object must outlive the handle.
     void open(CfitsioFile& file, const std::string& where);
+
+   private:
+    void* buffer_ = nullptr;  // CFITSIO keeps the addresses of these two
+    std::size_t size_ = 0;
 };
 
 /// A column of a binary table as TFORMn declares it.

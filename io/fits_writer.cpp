@@ -53,20 +53,26 @@ struct FitsWriter::State {
 
     void check(int status) const { check_cfitsio(status, where, Fault::output); }
 
-    void put(const Card& card) const {
+    void put(const Card& card) {
         int status = 0;
-        for (const std::string& line : format_card(card)) fits_write_record(handle(), line.c_str(), &status);
+        const std::vector<std::string> lines = format_card(card);
+        if (lines.size() > 1 && std::holds_alternative<std::string>(card.value) && !long_strings) {
+            long_strings = true;  // HEASARC's convention, which fitsverify misses otherwise
+            put({"LONGSTRN", std::string("OGIP 1.0"), "strings may go on in CONTINUE cards"});
+        }
+        for (const std::string& line : lines) fits_write_record(handle(), line.c_str(), &status);
         check(status);
     }
 
-    void put_all(const std::vector<Card>& cards) const {
+    void put_all(const std::vector<Card>& cards) {
         for (const Card& card : cards)
             // HIERARCH is a convention outside the standard: such cards of an input header are not passed on.
             if (!structural(card.key) && card.key.size() <= 8) put(card);
     }
 
     /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
-    void put_checksums() const {
+    void put_checksums() {
+        long_strings = false;  // the next HDU's are its own
         int status = 0;
         unsigned long data = 0, hdu = 0;
         put({"CHECKSUM", std::string(16, '0'), "ones' complement sum of the HDU"});
@@ -89,7 +95,7 @@ struct FitsWriter::State {
     std::string where;
     AtomicFile out;
     std::unique_ptr<CfitsioFile> file;
-    bool begun = false;
+    bool begun = false, long_strings = false;
 };
 
 FitsWriter::FitsWriter(const std::string& path, bool overwrite) : state_(std::make_unique<State>(path, overwrite)) {}

@@ -84,16 +84,25 @@ int sip_order(const FitsHeader& h, const char* key) {
     return int(order.value_or(0));
 }
 
+/// Whether PV cards beyond the fourth, which no TAN projection has, show SCAMP's distortions.
+bool has_scamp(const FitsHeader& h) {
+    return std::any_of(h.cards.begin(), h.cards.end(), [](const Card& card) {
+        return std::max(index_after(card.key, "PV1_"), index_after(card.key, "PV2_")) >= 5;
+    });
+}
+
 Cards wcs_cards(const FitsHeader& h, std::string ctype1, std::string ctype2) {
     Cards cards;
-    const bool sip = h.find("A_ORDER") && h.find("B_ORDER");
-    const auto ends = [](const std::string& s, const char* tail) {
-        return s.size() >= 4 && s.substr(s.size() - 4) == tail;
+    const auto both_end = [&](const std::string& tail) {
+        const auto ends = [&](const std::string& s) { return s.size() == 8u && s.substr(s.size() - 4) == tail; };
+        return ends(ctype1) && ends(ctype2);
     };
-    // astropy applies SIP whether or not CTYPE says so; WCSLIB wants to be told.
-    if (sip)
-        for (std::string* ctype : {&ctype1, &ctype2})
-            if (!ends(*ctype, "-SIP") && ctype->size() == 8) *ctype += "-SIP";
+    // The rules by which astropy sorts out headers of several dialects. SCAMP before 2012 wrote TPV as TAN; SIP beside
+    // TPV is a leftover; SIP counts even where CTYPE doesn't say so; SCAMP's PV beside SIP say the same again.
+    const bool scamp = has_scamp(h);
+    if (scamp && both_end("-TAN")) ctype1.replace(5, 3, "TPV"), ctype2.replace(5, 3, "TPV");
+    const bool sip = h.find("A_ORDER") && h.find("B_ORDER") && !both_end("-TPV");
+    if (sip && both_end("-TAN")) ctype1 += "-SIP", ctype2 += "-SIP";
     cards.put({"WCSAXES", std::int64_t{2}, ""});
     cards.put({"CTYPE1", ctype1, ""});
     cards.put({"CTYPE2", ctype2, ""});
@@ -112,9 +121,9 @@ Cards wcs_cards(const FitsHeader& h, std::string ctype1, std::string ctype2) {
     for (const Card& card : h.cards) {
         const std::string& key = card.key;
         if (!numeric_card(key)) continue;
-        // With CD, as astropy: CDELT and CROTA are leftovers. With SIP, SCAMP's PV describe the same distortion again.
+        // Beside CD, CDELT and CROTA are leftovers.
         if (has_cd && (key.rfind("CDELT", 0) == 0 || key.rfind("CROTA", 0) == 0 || key.rfind("PC", 0) == 0)) continue;
-        if (sip && key.rfind("PV", 0) == 0) continue;
+        if (sip && scamp && key.rfind("PV", 0) == 0) continue;
         put_once(key);
     }
     if (sip)
@@ -137,10 +146,11 @@ std::string frame_of(const FitsHeader& h) {
     return !equinox ? "ICRS" : *equinox < 1984 ? "FK4" : "FK5";  // FITS standard 4.0, table 25
 }
 
-// ICRS to galactic: Hipparcos catalogue (ESA SP-1200), volume 1, section 1.5.3, equation 1.5.11, transposed.
-constexpr double galactic[3][3] = {{-0.0548755604, -0.8734370902, -0.4838350155},
-                                   {+0.4941094279, -0.4448296300, +0.7469822445},
-                                   {-0.8676661490, -0.1980763734, +0.4559837762}};
+// ICRS to galactic: the rotations by the angles 192.85948, 27.12825 and 32.93192 degrees that define it (Hipparcos
+// catalogue, ESA SP-1200, volume 1, section 1.5.3), multiplied out: the published ten digits would cost 10^-5 px.
+constexpr double galactic[3][3] = {{-0.05487556041621537, -0.8734370902348850, -0.4838350155487132},
+                                   {+0.4941094278755837, -0.4448296299600112, +0.7469822444972189},
+                                   {-0.8676661490190047, -0.1980763734312015, +0.4559837761750669}};
 
 SkyPosition turn(SkyPosition p, bool to_galactic) {
     const double v[3] = {std::cos(p.dec * degree) * std::cos(p.ra * degree),
