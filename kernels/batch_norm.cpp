@@ -128,6 +128,11 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
     const int channels = runs.channels;
     const float *const mean = saved.data, *const inv_std = saved.data + channels;
     float *const mean_g = mean_gradient, *const mean_gx = mean_gradient + channels;
+    const T* const output = how.relu ? y.data : nullptr;
+    const auto masked = [&](std::int64_t i) {  // reads dy in any case: a conditional read isn't vectorised
+        const float g = widen(dy.data[i]);
+        return !output || widen(output[i]) > 0 ? g : 0.0f;
+    };
     stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
         float* const __restrict sum_g = partial + run * 2 * channels;
         float* const __restrict sum_gx = sum_g + channels;
@@ -135,7 +140,7 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
         for (std::int64_t r = 0; r < rows_in(runs, run); ++r) {
             const std::int64_t at = (run * runs.rows_per_run + r) * channels;
             for (int c = 0; c < channels; ++c) {
-                const float g = !how.relu || widen(y.data[at + c]) > 0 ? widen(dy.data[at + c]) : 0.0f;
+                const float g = masked(at + c);
                 sum_g[c] += g;
                 sum_gx[c] += g * (widen(x.data[at + c]) - mean[c]);
             }
@@ -157,22 +162,19 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
     stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
         for (std::int64_t r = 0; r < rows_in(runs, run); ++r) {
             const std::int64_t at = (run * runs.rows_per_run + r) * channels;
-            const auto masked = [&](int c) {
-                return !how.relu || widen(y.data[at + c]) > 0 ? widen(dy.data[at + c]) : 0.0f;
-            };
             const auto slope = [&](int c, float g) {
                 return gamma[c] * inv_std[c] * (g - mean_g[c] - (widen(x.data[at + c]) - mean[c]) * mean_gx[c]);
             };
             if (dresidual.data) {
 #pragma GCC ivdep
                 for (int c = 0; c < channels; ++c) {
-                    const float g = masked(c);
+                    const float g = masked(at + c);
                     dx.data[at + c] = narrow<T>(slope(c, g));
                     dresidual.data[at + c] = narrow<T>(g);
                 }
             } else {
 #pragma GCC ivdep
-                for (int c = 0; c < channels; ++c) dx.data[at + c] = narrow<T>(slope(c, masked(c)));
+                for (int c = 0; c < channels; ++c) dx.data[at + c] = narrow<T>(slope(c, masked(at + c)));
             }
         }
     });

@@ -34,8 +34,10 @@ template <class T>
 void relu_backward(Stream stream, View<const T> y, View<const T> dy, View<T> dx) {
     stream.pool->for_range(dx.size(), grain, [&](std::int64_t first, std::int64_t last, int) {
 #pragma GCC ivdep
-        for (std::int64_t i = first; i < last; ++i)
-            dx.data[i] = narrow<T>(widen(y.data[i]) > 0 ? widen(dy.data[i]) : 0.0f);
+        for (std::int64_t i = first; i < last; ++i) {
+            const float g = widen(dy.data[i]);  // read in any case: a conditional read isn't vectorised
+            dx.data[i] = narrow<T>(widen(y.data[i]) > 0 ? g : 0.0f);
+        }
     });
 }
 

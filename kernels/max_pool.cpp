@@ -95,8 +95,10 @@ void max_pool_backward(Stream stream, View<const T> dy, View<const std::uint8_t>
                     for (int j = columns.first; j < columns.last; ++j) {
                         const int tap = (h + how.pad - i * how.stride) * how.size + (w + how.pad - j * how.stride);
                         const std::int64_t at = ((image + i) * t.w + j) * t.c + c;
-                        for (int k = 0; k < channels; ++k)
-                            sum[k] += from.data[at + k] == tap ? widen(dy.data[at + k]) : 0.0f;
+                        for (int k = 0; k < channels; ++k) {
+                            const float g = widen(dy.data[at + k]);  // read in any case: else it isn't vectorised
+                            sum[k] += from.data[at + k] == tap ? g : 0.0f;
+                        }
                     }
                 T* const to = dx.data + (row * s.w + w) * s.c + c;
                 for (int k = 0; k < channels; ++k) to[k] = narrow<T>(sum[k]);

@@ -102,6 +102,32 @@ TEST_CASE("suppression by IoU is the quadratic loop, exactly") {
         }
 }
 
+TEST_CASE("suppression finds pairs that only just overlap enough") {
+    for (const double t : {0.02, 0.3, 0.5, 0.9}) {
+        CAPTURE(t);
+        Set s;
+        Random r(8, 8);
+        for (int i = 0; i < 400;
+             ++i) {  // apart from each other; in each the IoU is t (1 +- 1e-4), reached in four ways
+            const double x = 1000 * (i % 20) + r.uniform(), y = 1000 * (i / 20) + r.uniform();
+            const double size = std::pow(2, r.uniform(2, 8)), iou = t * (1 + r.uniform(-1e-4, 1e-4));
+            const double shift = size * (1 - iou) / (1 + iou), inner = size * iou;
+            const Box outer{float(x), float(y), float(x + size), float(y + size)};
+            const Box others[] = {
+                {float(x), float(y), float(x + inner), float(y + size)},  // narrower, at an edge
+                {float(x), float(y + size - inner), float(x + size), float(y + size)},
+                {float(x + shift), float(y), float(x + size + shift), float(y + size)},  // as large, beside
+                {float(x), float(y - shift), float(x + size), float(y + size - shift)}};
+            s.boxes.push_back(r.below(2) ? outer : others[i % 4]);
+            s.boxes.push_back(s.boxes.back() == outer ? others[i % 4] : outer);
+            s.scores.push_back(float(r.uniform())), s.scores.push_back(float(r.uniform()));
+        }
+        check_sets({s}, {Nms::By::iou, float(t)});
+        const int kept = run({s}, {Nms::By::iou, float(t)}).count[0];
+        CHECK((kept > 500 && kept < 700));  // about half of the pairs are on either side
+    }
+}
+
 TEST_CASE("suppression by centre is the quadratic loop, exactly") {
     for (const float threshold : {0.0f, 0.3f, 3.0f, 50.0f, 1e9f})
         for (const int groups : {0, 3}) {
