@@ -271,7 +271,7 @@ TensorFile read_safetensors(std::istream& in, std::uint64_t length, const std::s
         std::string header(std::size_t(header_bytes), '\0');
         read(header.data(), header_bytes);
         // The JSON parser takes a zero byte for the end, whatever follows.
-        if (header.find('\0') != header.npos) fail(Fault::input, path, ": header: a zero byte");
+        if (header.find('\0') != header.npos) fail(Fault::input, where, ": header: a zero byte");
         HeaderReader reader;
         if (!nlohmann::json::sax_parse(header, &reader))
             fail(Fault::input, where, ": header: ", printable(reader.problem));

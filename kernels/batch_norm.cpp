@@ -96,6 +96,7 @@ void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, Batch
             const Moments m = add_runs(partial, runs, c);
             mean[c] = float(m.mean), inv_std[c] = inverse_std(m.square / double(runs.rows), how.epsilon);
             const double unbiased = m.square / double(std::max<std::int64_t>(runs.rows - 1, 1));
+            if (!std::isfinite(m.mean) || !std::isfinite(unbiased)) continue;  // one bad image must not poison them for ever
             p.mean[c] = float((1.0 - how.momentum) * p.mean[c] + how.momentum * m.mean);
             p.variance[c] = float((1.0 - how.momentum) * p.variance[c] + how.momentum * unbiased);
         }
@@ -199,7 +200,7 @@ void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, Batch
     require(x.size() > 0, "batch_norm_forward: no data");
     require(x.shape == y.shape && (!residual.data || residual.shape == x.shape), "batch_norm_forward: shapes differ");
     require(saved.shape == Shape{2, 1, 1, x.shape.c}, "batch_norm_forward: saved is not (2,1,1,C)");
-    require(how.epsilon > 0, "batch_norm_forward: epsilon is not positive");
+    require(how.epsilon >= 0, "batch_norm_forward: epsilon is negative");
     const Arena::Scope scope(scratch);
     const auto partial = scratch.take<float>(how.frozen ? 0 : runs_of(x.shape).count * 3 * x.shape.c);
     on_cpu_only<cpu::batch_norm_forward<T>>(stream, "batch_norm_forward", x, p, how, residual, y, saved, partial.data);
@@ -226,7 +227,7 @@ template <class T>
 void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, float epsilon, View<T> folded_w,
                      float* folded_bias) {
     require(w.shape == folded_w.shape, "batch_norm_fold: shapes differ");
-    require(epsilon > 0, "batch_norm_fold: epsilon is not positive");
+    require(epsilon >= 0, "batch_norm_fold: epsilon is negative");
     on_cpu_only<cpu::batch_norm_fold<T>>(stream, "batch_norm_fold", w, p, epsilon, folded_w, folded_bias);
 }
 

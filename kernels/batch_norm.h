@@ -17,7 +17,7 @@ struct BatchNorm {
 struct BatchNormParams {
     const float* gamma;
     const float* beta;
-    float* mean;      ///< running; updated unless frozen
+    float* mean;      ///< running; updated unless frozen or the batch's aren't finite
     float* variance;  ///< running; updated unless frozen
 };
 
@@ -25,7 +25,8 @@ struct BatchNormParams {
 // float sums over short runs of rows, which are added in double, in order: a function of the shape alone. Each run is
 // summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below about
 // 256 u (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0.
-// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon <= 0.
+// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon < 0
+// (0 is what torchvision's COCO_V1 weights want: then variances must not be 0).
 
 /// y = gamma (x - mean) * inv_std + beta [+ residual] [then ReLU];  inv_std = 1 / sqrt(variance + epsilon).
 ///   residual  added before the ReLU; data = null for none

@@ -219,4 +219,6 @@ TEST_CASE("a batch with a pixel that isn't finite changes no parameter") {
     trainer.step(bad);
     CHECK_FALSE(trainer.losses().finite());
     CHECK(same_bits(before, weights(trainer)));
+    for (const NamedTensor& t : trainer.averaged_weights())  // running statistics included
+        for (float v : t.data) REQUIRE(std::isfinite(v));
 }
