@@ -1,2 +1,191 @@
+// starblend detect: an image in, a catalogue of blending units out.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+
+#include "io/fits_writer.h"
+#include "kernels/check.h"
+#include "nn/detector.h"
+#include "tools/catalogue.h"
 #include "tools/command.h"
-namespace star { Command add_detect(CLI::App& p, Common&) { return {p.add_subcommand("detect", "x"), [] { return 0; }}; } }
+#include "tools/observation.h"
+#include "tools/version.h"
+
+namespace star {
+namespace {
+
+struct Options {
+    ObservationOptions image;
+    std::string output, model, regions;
+    double threshold = NAN;
+    int mem_limit_mb = 1500;
+};
+
+// Sums over a box of whole pixels, and what is wrong with them.
+void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
+    const int W = o.image.width, H = o.image.height;
+    if (b.box.x0 < 0 || b.box.y0 < 0 || b.box.x1 > float(W) || b.box.y1 > float(H)) b.flags |= flag_truncated;
+    const auto clamp = [](float v, int most) { return std::clamp(int(std::lround(v)), 0, most); };
+    const int x0 = clamp(b.box.x0, W), x1 = clamp(b.box.x1, W), y0 = clamp(b.box.y0, H), y1 = clamp(b.box.y1, H);
+    double flux = 0, variance = 0;
+    const double noise = sky.sigma * sky.sigma, electrons = o.noise.electrons_per_unit;
+    for (int y = y0; y < y1; ++y)
+        for (int x = x0; x < x1; ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
+            const float v = o.image.pixels[i];
+            if (!std::isfinite(v)) {
+                b.flags |= flag_not_finite | flag_masked_pixels;
+                continue;
+            }
+            if (!o.mask.empty() && o.mask[i]) {
+                b.flags |= flag_masked_pixels;
+                continue;
+            }
+            if (v >= o.saturate.value) b.flags |= flag_saturated;  // false without a level
+            const double above = double(v) - sky.background_map[i];
+            flux += above;
+            // independent pixels: resampling moves noise between neighbours but keeps the variance of large sums
+            variance += noise / (o.noise.correlation * o.noise.correlation) + (electrons > 0 ? std::max(above, 0.0) / electrons : 0.0);
+        }
+    b.flux = flux;
+    b.flux_error = std::sqrt(variance);
+    const bool bright = flux > 0 && std::isfinite(o.zeropoint.value);
+    b.magnitude = bright ? o.zeropoint.value - 2.5 * std::log10(flux) : NAN;
+    b.magnitude_error = bright ? 2.5 / std::log(10.0) * b.flux_error / flux : NAN;
+    const int cx = std::clamp(int(b.x), 0, W - 1), cy = std::clamp(int(b.y), 0, H - 1);
+    b.background = sky.background_map[std::size_t(cy) * std::size_t(W) + std::size_t(cx)];
+}
+
+std::vector<Blend> blends_of(const Detections& found, const Observation& o, bool in_domain) {
+    std::vector<Blend> blends;
+    for (const Detection& d : found.units) {
+        Blend b;
+        b.box = d.box;
+        b.x = d.box.x(), b.y = d.box.y();
+        b.score = d.score;
+        b.stars = d.label + 1;
+        double sum = 0;
+        for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
+        for (int k = 0; k < classes_in_catalogue; ++k) b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
+        if (b.stars > 1) b.flags |= flag_blended;
+        double sorted[classes_in_catalogue];
+        std::copy(b.p, b.p + classes_in_catalogue, sorted);
+        std::sort(sorted, sorted + classes_in_catalogue);
+        if (sorted[classes_in_catalogue - 1] - sorted[classes_in_catalogue - 2] < 0.1) b.flags |= flag_low_margin;
+        if (!in_domain) b.flags |= flag_out_of_domain;
+        measure(b, o, found.sky);
+        blends.push_back(b);
+    }
+    return blends;
+}
+
+Table config_table(const std::string& toml) {
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < toml.size();) {
+        const std::size_t end = std::min(toml.find('\n', at), toml.size());
+        lines.push_back(toml.substr(at, end - at));
+        at = end + 1;
+    }
+    Table t;
+    t.name = "CONFIG";
+    t.columns = {{"TOML", "", "what the model was trained with and works with", "", "", lines}};
+    return t;
+}
+
+int detect(const Options& o, const Common& common) {
+    Console console = common.console();
+    if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "detect: not every kernel of detection exists on CUDA yet");
+    if (!common.overwrite)
+        for (const std::string& path : {o.output, o.regions})
+            if (!path.empty() && std::filesystem::exists(path)) fail(Fault::output, path, ": exists; --overwrite replaces it");
+    Model model = read_model(o.model);
+    if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
+    check(model.procedure, model.architecture.largest_stride());
+    const Observation observation = open_observation(o.image, model, console);
+    const FitsImage& image = observation.image;
+    const auto wcs = Wcs::from_header(image.header);
+    const double scale = wcs ? wcs->pixel_scale() : NAN;
+    const bool in_domain = !(std::fabs(std::log(scale / model.pixel_scale)) > std::log(1.2));
+    if (!in_domain)
+        console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged", o.image.image, scale, model.name,
+                     model.pixel_scale);
+
+    ThreadPool pool(common.threads);
+    const Stream stream{{}, &pool};
+    const auto detector = [&] {
+        try {
+            return Detector<float>(stream, model.architecture, model.procedure, [&](const std::string& name) { return model.find(name); });
+        } catch (const Error& e) {
+            fail(e.fault, o.model.empty() ? model.name : o.model, ": ", e.what());
+        }
+    }();
+    const std::int64_t one = detector.memory_bytes(stream, image.height, image.width, 1), two = detector.memory_bytes(stream, image.height, image.width, 2);
+    const std::int64_t limit = std::int64_t{o.mem_limit_mb} << 20;
+    if (one > limit) fail(Fault::device, o.image.image, ": needs ", (one >> 20) + 1, " MB; --mem-limit allows ", o.mem_limit_mb);
+    const int tiles = int(std::clamp<std::int64_t>(1 + (limit - one) / std::max<std::int64_t>(two - one, 1), 1, 2 * pool.threads()));
+    const Detections found = detector.detect(stream, observation.sky(), tiles, [&](int done, int all) {
+        console.progress("detecting", done, all, "tile");
+        return !interrupt::requested();
+    });
+    if (found.sky.usable_pixels == 0)
+        console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image, image.pixels.size());
+
+    const std::vector<Blend> blends = blends_of(found, observation, in_domain);
+    const std::string unit = image.text_of("BUNIT").value_or("");
+    const CatalogueInfo info{wcs ? &*wcs : nullptr, unit.find_first_of("[]") == std::string::npos ? unit : "", observation.magnitude_system, image.number};
+    std::vector<Card> cards = common.provenance();
+    cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
+                               {"INEXT", std::int64_t(image.number), "its HDU"},
+                               {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
+                               {"MODEL", model.name, "network"},
+                               {"MODELSHA", model.sha256, "SHA-256 of its file"},
+                               {"DEVICE", std::string("cpu ") + isa_name(pool.isa()), ""},
+                               {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
+                               {"BACKGND", found.sky.background, "mean background, image units"},
+                               {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
+                               {"COMPLETE", !found.cancelled, "F: interrupted, tiles are missing"},
+                               {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
+    for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"}, {"GAIN", observation.gain, "[electron/adu] used"},
+                                            {"RDNOISE", observation.read_noise, "[electron] per exposure, used"}, {"MAGZERO", observation.zeropoint, "[mag] of one unit, used"}})
+        if (std::isfinite(value.value)) cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
+    if (!observation.magnitude_system.empty()) cards.push_back({"MAGSYS", observation.magnitude_system, ""});
+
+    Table table = blends_table(blends, info);
+    if (!observation.magnitude_system.empty()) table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
+    write_tables(o.output, cards, {table, config_table(model.config)}, common.overwrite);
+    if (!o.regions.empty()) write_regions(o.regions, blends, common.overwrite);
+
+    int counts[classes_in_catalogue] = {};
+    double stars = 0;
+    for (const Blend& b : blends) ++counts[b.stars - 1], stars += b.expected_stars();
+    console.say("{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} stars. Background {:.4g}, noise {:.3g} per "
+                "pixel. Wrote {}{}{}",
+                o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4], stars, found.sky.background,
+                found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
+    return found.cancelled ? interrupt::exit_code() : 0;
+}
+
+}  // namespace
+
+Command add_detect(CLI::App& program, Common& common) {
+    CLI::App* app = program.add_subcommand("detect", "Find the blending units in a FITS image");
+    auto o = std::make_shared<Options>();
+    app->add_option("image", o->image.image, "FITS image: file.fits, file.fits[SCI], file.fits[2]; .gz and tile-compressed too")->required();
+    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, CONFIG")->required();
+    app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
+    app->add_option("--regions", o->regions, "Also write boxes for DS9");
+    app->add_option("--mask", o->image.mask, "Image whose non-zero pixels are unusable");
+    app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")->check(CLI::Range(0.0, 1.0));
+    app->add_option("--exptime", o->image.exptime, "s, all exposures together (default: the header, then the model)")->check(CLI::PositiveNumber);
+    app->add_option("--exposures", o->image.exposures, "How many were added up")->check(CLI::Range(1, 100000));
+    app->add_option("--gain", o->image.gain, "e-/ADU")->check(CLI::PositiveNumber);
+    app->add_option("--rdnoise", o->image.read_noise, "e- rms per exposure")->check(CLI::NonNegativeNumber);
+    app->add_option("--saturate", o->image.saturate, "Level from which pixels are saturated, image units");
+    app->add_option("--zeropoint", o->image.zeropoint, "Magnitude of one unit of the image (default: MAGZERO, PHOTZP, or PHOTFLAM and PHOTPLAM)");
+    app->add_option("--magsys", o->image.magnitude_system, "System of --zeropoint: AB or Vega (default: AB)");
+    app->add_option("--mem-limit", o->mem_limit_mb, "MB")->capture_default_str()->check(CLI::Range(16, 1 << 20));
+    return {app, [o, &common] { return detect(*o, common); }};
+}
+
+}  // namespace star
