@@ -71,7 +71,8 @@ class Truth {
 public:
     Truth(const ScoredField& field, const MatchRule& rule)
         : rule_(rule), units_(sorted(field.wanted)), places_(field.height, centres()), taken_(units_.size(), false) {
-        for (const Wanted& u : units_) widest_ = std::max(widest_, u.box.width()), highest_ = std::max(highest_, u.box.height());
+        for (const Wanted& u : units_)
+            widest_ = std::max(widest_, u.box.width()), highest_ = std::max(highest_, u.box.height());
     }
 
     void forget_matches() { taken_.assign(units_.size(), false); }
@@ -130,7 +131,9 @@ private:
     std::vector<bool> taken_;
 };
 
-bool finite(const Box& b) { return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1); }
+bool finite(const Box& b) {
+    return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1);
+}
 
 void check(const ScoredField& field, const MatchRule& rule) {
     require(field.width > 0 && field.height > 0, "score: a field of ", field.width, "x", field.height, " px");

@@ -53,7 +53,8 @@ double correct(double value, double chance, Perfect perfect) {
 // The middle 68.27 % of what is finite; undefined where most of it isn't.
 std::pair<double, double> interval(std::vector<double> values) {
     const std::size_t all = values.size();
-    values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }), values.end());
+    values.erase(std::remove_if(values.begin(), values.end(), [](double v) { return !std::isfinite(v); }),
+                 values.end());
     if (2 * values.size() < all || values.empty()) return {undefined, undefined};
     std::sort(values.begin(), values.end());
     const auto quantile = [&](double q) { return values[std::size_t(std::lround(q * double(values.size() - 1)))]; };

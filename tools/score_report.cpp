@@ -37,7 +37,8 @@ std::string matrix_text(const Tally& t) {
 }
 
 std::string figures_text(const std::vector<Figure>& figures) {
-    std::string text = fmt::format("{:<24}{:>9}{:>20}{:>9}{:>11}{:>20}\n", "", "value", "68 %", "chance", "corrected", "68 %");
+    std::string text =
+        fmt::format("{:<24}{:>9}{:>20}{:>9}{:>11}{:>20}\n", "", "value", "68 %", "chance", "corrected", "68 %");
     for (const Figure& f : figures)
         text += fmt::format("{:<24}{:>9}{:>20}{:>9}{:>11}{:>20}\n", f.name, shown(f.value), shown(f.low, f.high),
                             shown(f.chance), shown(f.corrected), shown(f.corrected_low, f.corrected_high));
@@ -69,7 +70,8 @@ std::string ScoreReport::json() const {
     for (const Part& p : parts) {
         Json& part = root[p.key];
         part["rule"] = p.title;
-        part["counts"] = tally_json(p.evaluation.tally);  // rows: truth 1 ... 5+, noise; columns: found 1 ... 5+, missed
+        part["counts"] =
+            tally_json(p.evaluation.tally);  // rows: truth 1 ... 5+, noise; columns: found 1 ... 5+, missed
         part["chance_counts"] = tally_json(p.evaluation.chance);
         for (const Figure& f : p.evaluation.figures)
             part["figures"][f.name] = {{"value", number(f.value)},
