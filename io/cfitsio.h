@@ -40,24 +40,9 @@ struct MemoryHdu {
     /// Opens it for reading, at the HDU. This object must outlive the handle.
     void open(CfitsioFile& file, const std::string& where);
 
-   private:
+private:
     void* buffer_ = nullptr;  // CFITSIO keeps the addresses of these two
     std::size_t size_ = 0;
 };
-
-/// A column of a binary table as TFORMn declares it.
-struct ColumnForm {
-    std::int64_t repeat = 1;
-    char code = 0;           // L X B I J K A E D C M, or P Q for variable length
-    char element = 0;        // P and Q: the type of the elements
-    std::int64_t bytes = 0;  // in a row
-    std::int64_t offset = 0;
-};
-
-/// The columns' forms. Fault::input if a TFORMn is missing or invalid, or if together they don't make NAXIS1.
-std::vector<ColumnForm> column_forms(const Hdu& hdu);
-
-/// Bytes of one element of that type (L, B, I, ...); 0 if there is no such type. X counts as bits and isn't one.
-std::int64_t element_bytes(char code);
 
 }  // namespace star

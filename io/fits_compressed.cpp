@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/check.h"
+
 namespace star {
 namespace {
 
@@ -16,48 +18,7 @@ bool known_keyword(const std::string& value, std::initializer_list<const char*> 
     return std::any_of(list.begin(), list.end(), [&](const char* v) { return value == v; });
 }
 
-void open(const Hdu& hdu, MemoryHdu& memory, CfitsioFile& file, std::int64_t count) {
-    // Descriptors: where in the heap each tile lies. CFITSIO allocates what they say.
-    const FitsHeader& h = hdu.header;
-    const auto forms = column_forms(hdu);
-    const std::int64_t table = hdu.axes[0] * hdu.axes[1], heap = h.integer("THEAP").value_or(table);
-    if (heap < table || heap > hdu.data_bytes) fail(Fault::input, h.where, ": THEAP = ", heap, ": impossible");
-    const auto* rows = reinterpret_cast<const unsigned char*>(memory.bytes.data() + memory.data);
-    const auto word = [](const unsigned char* p, std::int64_t bytes) {
-        std::uint64_t value = 0;
-        for (std::int64_t i = 0; i < bytes; ++i) value = value << 8 | p[i];
-        return value;
-    };
-    for (const ColumnForm& form : forms) {
-        if (!form.element || form.bytes == 0) continue;
-        const std::int64_t half = form.bytes / 2;
-        for (std::int64_t row = 0; row < hdu.axes[1]; ++row) {
-            const unsigned char* p = rows + row * hdu.axes[0] + form.offset;
-            const std::uint64_t length = word(p, half), offset = word(p + half, half),
-                                room = std::uint64_t(hdu.data_bytes - heap);
-            if (length && (offset > room || length > (room - offset) / std::uint64_t(element_bytes(form.element))))
-                fail(Fault::input, h.where, ": the compressed tile of row ", row + 1, " lies outside the data");
-        }
-    }
-    memory.open(file, h.where);
-    int status = 0, naxis = 0;
-    long axes[3] = {1, 1, 1};
-    fits_get_img_dim(file.handle, &naxis, &status);
-    if (!status && naxis <= 3) fits_get_img_size(file.handle, 3, axes, &status);
-    check_cfitsio(status, h.where, Fault::input);
-    if (naxis > 3 || axes[0] * axes[1] * axes[2] != count)
-        fail(Fault::input, h.where, ": ZNAXIS: CFITSIO reads another size");
-}
-
 }  // namespace
-
-const std::vector<std::string>& compressed_keys() {
-    static const std::vector<std::string> keys{
-        "XTENSION", "BITPIX",   "NAXIS",    "NAXIS#",  "PCOUNT", "GCOUNT",  "TFIELDS", "TTYPE#", "TFORM#",
-        "THEAP",    "ZIMAGE",   "ZCMPTYPE", "ZBITPIX", "ZNAXIS", "ZNAXIS#", "ZTILE#",  "ZNAME#", "ZVAL#",
-        "ZQUANTIZ", "ZDITHER0", "ZBLANK",   "ZSCALE",  "ZZERO",  "BSCALE",  "BZERO",   "BLANK"};
-    return keys;
-}
 
 FitsHeader uncompressed_header(const FitsHeader& table) {
     FitsHeader image{table.where, {}};
@@ -135,30 +96,6 @@ void check_compressed(const Hdu& hdu) {
         data = data || name == "COMPRESSED_DATA";
     }
     if (!data) fail(Fault::input, h.where, ": TTYPEn: no column COMPRESSED_DATA");
-}
-
-std::vector<float> decompress_floats(const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
-    const std::lock_guard guard(cfitsio_lock());
-    CfitsioFile file;
-    open(hdu, memory, file, count);
-    std::vector<float> values(static_cast<std::size_t>(count));
-    float blank = std::numeric_limits<float>::quiet_NaN();
-    int status = 0, any_null = 0;  // CFITSIO writes through any_null unasked
-    fits_read_img(file.handle, TFLOAT, 1, count, &blank, values.data(), &any_null, &status);
-    check_cfitsio(status, hdu.header.where, Fault::input);
-    return values;
-}
-
-std::vector<std::int64_t> decompress_integers(const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
-    const std::lock_guard guard(cfitsio_lock());
-    CfitsioFile file;
-    open(hdu, memory, file, count);
-    std::vector<std::int64_t> values(static_cast<std::size_t>(count));
-    static_assert(sizeof(LONGLONG) == sizeof(std::int64_t));
-    int status = 0, any_null = 0;  // CFITSIO writes through any_null unasked
-    fits_read_img(file.handle, TLONGLONG, 1, count, nullptr, values.data(), &any_null, &status);
-    check_cfitsio(status, hdu.header.where, Fault::input);
-    return values;
 }
 
 }  // namespace star

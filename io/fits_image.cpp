@@ -2,12 +2,11 @@
 #include "io/fits_image.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <new>
 
-#include "io/cfitsio.h"
+#include "io/big_endian.h"
 #include "io/fits_compressed.h"
 #include "kernels/check.h"
 
@@ -20,40 +19,11 @@ struct Layout {
     std::optional<std::int64_t> blank;  // integer images only
 };
 
-template <class T>
-T big_endian(const unsigned char* p) {
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) bits = bits << 8 | p[i];
-    if constexpr (sizeof(T) == 1) return std::bit_cast<T>(std::uint8_t(bits));
-    if constexpr (sizeof(T) == 2) return std::bit_cast<T>(std::uint16_t(bits));
-    if constexpr (sizeof(T) == 4) return std::bit_cast<T>(std::uint32_t(bits));
-    if constexpr (sizeof(T) == 8) return std::bit_cast<T>(bits);
-}
-
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 float finite(double value) {
     const auto narrow = float(value);
     return std::isfinite(narrow) ? narrow : nan;
-}
-
-/// Calls use(calls' decode): the visitor for a stored type.
-template <class F>
-auto with_stored_type(int bitpix, F f) {
-    switch (bitpix) {
-        case 8:
-            return f(std::uint8_t{});
-        case 16:
-            return f(std::int16_t{});
-        case 32:
-            return f(std::int32_t{});
-        case 64:
-            return f(std::int64_t{});
-        case -32:
-            return f(float{});
-        default:
-            return f(double{});
-    }
 }
 
 void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& layout, std::vector<float>& out) {
@@ -70,10 +40,10 @@ void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& la
     });
 }
 
-std::uint32_t bits32(std::int64_t value, const FitsHeader& h) {
-    if (value < INT32_MIN || value > std::int64_t{UINT32_MAX})
+std::uint32_t bits32(double value, const FitsHeader& h) {
+    if (!(value >= INT32_MIN && value <= UINT32_MAX) || std::floor(value) != value)
         fail(Fault::input, h.where, ": the value ", value, " is no integer of 32 bits: not a mask");
-    return std::uint32_t(value);
+    return std::uint32_t(std::int64_t(value));
 }
 
 void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& layout, const FitsHeader& h,
@@ -85,10 +55,7 @@ void decode(const unsigned char* p, std::int64_t n, int bitpix, const Layout& la
                 if (layout.blank && *layout.blank == stored) fail(Fault::input, h.where, ": BLANK pixels in a mask");
             }
             // In double: 64-bit integers beyond 2^53 round, but they are out of range in either form.
-            const double value = layout.zero + layout.scale * double(stored);
-            if (!(value >= INT32_MIN && value <= UINT32_MAX) || std::floor(value) != value)
-                fail(Fault::input, h.where, ": the value ", value, " is no integer of 32 bits: not a mask");
-            out.push_back(bits32(std::int64_t(value), h));
+            out.push_back(bits32(layout.zero + layout.scale * double(stored), h));
         }
     });
 }
@@ -197,11 +164,11 @@ Plane read_plane(const std::string& text, bool cube, DecodeChunk decode_chunk, D
     const Layout layout = layout_of(hdu, plane);
     try {
         if (hdu.compressed()) {
-            MemoryHdu memory(hdu, compressed_keys());
-            char* to = memory.bytes.data() + memory.data;
-            plane.datasum =
-                read_chunks(source, hdu, [&](const unsigned char* p, std::int64_t n) { to = std::copy(p, p + n, to); });
-            plane.pixels = decompress(hdu, memory, layout.count);
+            std::vector<unsigned char> bytes;
+            bytes.reserve(std::size_t(hdu.data_bytes));
+            plane.datasum = read_chunks(
+                source, hdu, [&](const unsigned char* p, std::int64_t n) { bytes.insert(bytes.end(), p, p + n); });
+            plane.pixels = decompress(hdu, bytes);
         } else {
             plane.pixels.reserve(std::size_t(layout.count));  // pages are taken as data arrive, not before
             const int bytes = std::abs(hdu.bitpix) / 8;
@@ -221,9 +188,9 @@ FitsImage read_floats(const std::string& name, bool cube) {
         [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout, std::vector<float>& out) {
             decode(p, n, hdu.bitpix, layout, out);
         },
-        [](const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
-            std::vector<float> values = decompress_floats(hdu, memory, count);
-            for (float& v : values) v = finite(v);
+        [](const Hdu& hdu, const std::vector<unsigned char>& bytes) {
+            std::vector<float> values;
+            decompress(hdu, bytes, values, finite);
             return values;
         });
 }
@@ -249,10 +216,9 @@ FitsMask read_mask(const std::string& name) {
         name, false,
         [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout,
            std::vector<std::uint32_t>& out) { decode(p, n, hdu.bitpix, layout, hdu.header, out); },
-        [](const Hdu& hdu, MemoryHdu& memory, std::int64_t count) {
+        [](const Hdu& hdu, const std::vector<unsigned char>& bytes) {
             std::vector<std::uint32_t> bits;
-            bits.reserve(std::size_t(count));
-            for (const std::int64_t v : decompress_integers(hdu, memory, count)) bits.push_back(bits32(v, hdu.header));
+            decompress(hdu, bytes, bits, [&](double v) { return bits32(v, hdu.header); });
             return bits;
         });
 }

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "io/cfitsio.h"
+#include "io/fits_columns.h"
 
 namespace star {
 namespace {
