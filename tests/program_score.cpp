@@ -2,8 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <numbers>
 
 #include "kernels/check.h"
@@ -433,10 +433,10 @@ TEST_CASE("a hundred thousand rows take seconds, not hours") {
         f.found.push_back(seen(x + r.uniform(-1, 1), y + r.uniform(-1, 1), i % 5, r.uniform()));
     }
     for (int i = 0; i < 1000; ++i) f.found.push_back({{0, 0, 4000, 4000}, 2000, 2000, 1, 0, 1});
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     const Tally t = score_field(f, by_box);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = double(std::clock() - start) / CLOCKS_PER_SEC;
     CHECK(matched(t) > 90000);
-    CHECK(seconds < 20);  // 10^10 pairs take longer on any machine
+    CHECK(seconds < 20);  // of the processor; a fifth of a second here
     MESSAGE("100 000 rows: " << seconds << " s");
 }

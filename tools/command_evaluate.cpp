@@ -73,8 +73,8 @@ ScoredField read_field(const std::string& catalogue, const std::string& truth_fi
 
 Trial read_catalogues(const Options& o) {
     if (o.catalogues.size() != o.truths.size())
-        fail(Fault::usage, "evaluate: ", o.catalogues.size(), " catalogues and ", o.truths.size(),
-             " --truth: each catalogue needs one, in the same order");
+        fail(Fault::usage, "evaluate: each catalogue needs a --truth, in the same order; given are ",
+             o.catalogues.size(), " and ", o.truths.size());
     Trial trial;
     trial.fwhm = o.fwhm;
     for (std::size_t i = 0; i < o.catalogues.size(); ++i) {

@@ -66,7 +66,7 @@ std::string ScoreReport::text() const {
 
 std::string ScoreReport::json() const {
     Json root{{"schema", "starblend-scores-1"}};
-    for (const auto& [name, value] : about) root["about"][name] = value;
+    for (const auto& [name, value] : about) root["about"].push_back({{"name", name}, {"value", value}});
     for (const Part& p : parts) {
         Json& part = root[p.key];
         part["rule"] = p.title;
