@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+"""Scores star catalogues on the real Hubble field AP142 in M31 against the deep PHAT catalogue, peers beside ours.
+
+Definitions (bench/README.md has them with the reasons):
+  truth         PHAT's RA, DEC through the image's WCS, shifted by (+0.11, -0.22) px; F475W Vega magnitudes; 99 means none.
+  region        core r < 41 px, disk 49.5 <= r < 140 px about (151.0, 150.1), 0-based; a detection belongs to the part it lies in.
+  match         one to one: detections by falling score, each takes the nearest free truth entry within the radius.
+  box rule      each box takes its brightest free entries, at most NSTARS; every star it claims beyond those is false.
+  completeness  matched / all truth stars of the part that are brighter than 27 (or in a bin of 0.5 mag).
+  purity        matched / all claims of the part. Neutral, in neither: claims outside the region (those within 1.5 px of it can
+                still take a star inside) and claims that took an entry without a magnitude.
+  chance        mean of both over the list shifted by eight offsets of 5-15 px; corrected P' = (P - c) / (1 - c).
+"""
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+from astropy.io import fits
+from astropy.stats import sigma_clipped_stats
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.float64]
+CENTRE, CORE, RING, EDGE, MARGIN = np.array([151.0, 150.1]), 41.0, 49.5, 140.0, 1.5  # px; the disk is RING to EDGE
+SHIFT_TO_IMAGE, LIMIT, BINS = np.array([0.11, -0.22]), 27.0, np.arange(21.0, 29.0, 0.5)  # px, mag, mag
+SHIFTS = [(5 + 10 * k / 7) * np.array([np.cos(k * np.pi / 4), np.sin(k * np.pi / 4)]) for k in range(8)]  # px
+RADII, FWHM = (1.0, 1.5), 2.2  # px
+
+
+@dataclass(frozen=True)
+class Truth:
+    """xy: (n, 2) 0-based pixels; mag: (n,) F475W Vega, NaN where the catalogue has none."""
+    xy: Floats
+    mag: Floats
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """xy: (n, 2) 0-based pixels; score: (n,), higher first. Boxes (n, 4: x0 y0 x1 y1) with stars (n,) ask for the box rule."""
+    xy: Floats
+    score: Floats
+    boxes: Floats | None = None
+    stars: NDArray[np.int64] | None = None
+
+    def shifted(self, d: Floats) -> Catalogue:
+        return replace(self, xy=self.xy + d, boxes=None if self.boxes is None else self.boxes + np.tile(d, 2))
+
+    def select(self, rows: NDArray[Any]) -> Catalogue:
+        box = (None, None) if self.boxes is None else (self.boxes[rows], self.stars[rows])
+        return Catalogue(self.xy[rows], self.score[rows], *box)
+
+
+def parts(xy: Floats, margin: float = 0.0) -> dict[str, NDArray[np.bool_]]:
+    """Which positions lie in the core, the disk and either, each widened by the margin (px)."""
+    r = np.hypot(*(xy - CENTRE).T)
+    core, disk = r < CORE + margin, (r >= RING - margin) & (r < EDGE + margin)
+    return {"all": core | disk, "core": core, "disk": disk}
+
+
+def match(cat: Catalogue, truth: Truth, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Per claim of a star: the row of the catalogue that makes it, and the truth entry that it takes or -1."""
+    if not (np.isfinite(cat.xy).all() and np.isfinite(cat.score).all()):
+        raise ValueError("a position or score is not finite")
+    near_region, free, brightness = parts(cat.xy, MARGIN)["all"], np.ones(len(truth.xy), bool), np.nan_to_num(truth.mag, nan=99.0)
+    tree, owner, taken = cKDTree(truth.xy), [], []
+    for row in [i for i in np.argsort(-cat.score, kind="stable") if near_region[i]]:
+        if cat.boxes is None:
+            near = [j for j in tree.query_ball_point(cat.xy[row], radius) if free[j]]
+            found, claims = sorted(near, key=lambda j: np.hypot(*(truth.xy[j] - cat.xy[row])))[:1], 1
+        else:
+            inside = np.flatnonzero(free & ((truth.xy >= cat.boxes[row, :2]) & (truth.xy < cat.boxes[row, 2:])).all(axis=1))
+            found = list(inside[np.argsort(brightness[inside], kind="stable")][:(claims := int(cat.stars[row]))])
+        free[found] = False
+        taken += found + [-1] * (claims - len(found))
+        owner += [row] * claims
+    return np.array(owner, int), np.array(taken, int)
+
+
+def rates(cat: Catalogue, truth: Truth, radius: float) -> dict[str, Any]:
+    """Completeness and purity per part, and completeness per magnitude bin; NaN where there is nothing to count."""
+    owner, taken = match(cat, truth, radius)
+    got = np.zeros(len(truth.xy), bool)
+    got[taken[hit := taken >= 0]] = True
+    neutral = hit & np.isnan(truth.mag[taken])
+    share = lambda part, whole: float((part & whole).sum() / whole.sum()) if whole.any() else np.nan
+    truth_parts, out = parts(truth.xy), {}
+    for name, own in parts(cat.xy[owner]).items():
+        counted, stars = own & ~neutral, truth_parts[name] & (truth.mag < LIMIT)
+        out[name] = {"completeness": share(got, stars), "stars": int(stars.sum()),
+                     "purity": share(hit, counted), "claims": int(counted.sum())}
+    bins = [(a, truth_parts["all"] & (truth.mag >= a) & (truth.mag < a + 0.5)) for a in BINS]
+    out["bins"] = [{"from": float(a), "stars": int(w.sum()), "completeness": share(got, w)} for a, w in bins]
+    return out
+
+
+def score(cat: Catalogue, truth: Truth, radius: float) -> dict[str, Any]:
+    """rates() with, beside each figure, its chance level and the corrected value. Knows nothing of who made the list."""
+    rows_of = lambda r: [r["all"], r["core"], r["disk"], *r["bins"]]
+    out = rates(cat, truth, radius)
+    by_chance = [rows_of(rates(cat.shifted(d), truth, radius)) for d in SHIFTS]
+    for k, row in enumerate(rows_of(out)):
+        for key in [key for key in ("completeness", "purity") if key in row]:
+            known = [rows[k][key] for rows in by_chance if np.isfinite(rows[k][key])]
+            c = float(np.mean(known)) if known else np.nan
+            row[key + "_chance"], row[key + "_corrected"] = c, (row[key] - c) / (1 - c) if c < 1 else np.nan
+    return out
+
+
+def load_truth(folder: Path) -> Truth:
+    wcs = WCS(fits.getheader(folder / "ap142_F475W.fits"))
+    tables = [fits.getdata(folder / f"ap142_{name}.fits", 1) for name in ("phot", "sky")]
+    ra, dec, mag = (np.concatenate([t[c].astype(np.float64) for t in tables]) for c in ("RA", "DEC", "F475W_VEGA"))
+    return Truth(np.stack(wcs.all_world2pix(ra, dec, 0), axis=1) + SHIFT_TO_IMAGE, np.where(mag < 90, mag, np.nan))
+
+
+def read_blends(path: Path, boxes: bool) -> Catalogue:
+    """Our BLENDS table; FITS pixels are 1-based, so 1 is subtracted from centres and box edges alike."""
+    t = fits.getdata(path, "BLENDS")
+    columns = lambda *names: np.stack([np.asarray(t[n], np.float64) for n in names], axis=1)
+    box = (columns("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE") - 1, t["NSTARS"].astype(int)) if boxes else ()
+    return Catalogue(columns("X_IMAGE", "Y_IMAGE") - 1, t["SCORE"].astype(np.float64), *box)
+
+
+def sextractor(image: Path, kernel: str, threshold: float, *options: str) -> Catalogue:
+    program = shutil.which("source-extractor") or sys.exit("m31.py: source-extractor is not installed")
+    share = Path(program).parents[1] / "share/source-extractor"
+    with tempfile.TemporaryDirectory() as folder:
+        (columns := Path(folder, "columns")).write_text("X_IMAGE\nY_IMAGE\nFLUX_AUTO\n")
+        subprocess.run([program, str(image), "-c", str(share / "default.sex"), "-FILTER_NAME", str(share / f"{kernel}.conv"),
+                        "-PARAMETERS_NAME", str(columns), "-CATALOG_NAME", "rows", "-CATALOG_TYPE", "ASCII",
+                        "-DETECT_THRESH", str(threshold), "-ANALYSIS_THRESH", str(threshold), "-VERBOSE_TYPE", "QUIET", *options],
+                       check=True, cwd=folder)
+        t = np.loadtxt(Path(folder, "rows"), ndmin=2).reshape(-1, 3)
+    return Catalogue(t[:, :2] - 1, t[:, 2])
+
+
+def dao_star_finder(image: Path, sigmas: float, **options: Any) -> Catalogue:
+    from photutils.detection import DAOStarFinder
+    _, median, sigma = sigma_clipped_stats(pixels := fits.getdata(image).astype(np.float64), sigma=3)
+    t = DAOStarFinder(threshold=sigmas * sigma, fwhm=FWHM, **options)(pixels - median)
+    x, y, flux = ([] if t is None else t[c] for c in ("x_centroid", "y_centroid", "flux"))  # None: nothing found
+    return Catalogue(np.stack([x, y], axis=1).astype(np.float64), np.asarray(flux, np.float64))
+
+
+def peers(image: Path) -> list[tuple[str, float, list[float], Callable[[float], Catalogue]]]:
+    """Name, the setting to quote, the settings of the curve, the run."""
+    sigma, hat = [5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5], [1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1]
+    one = ("-DETECT_MINAREA", "1")  # px; default.sex has 3
+    rows = [(f"SExtractor default{n}", 1.5, sigma, lambda t, o=o: sextractor(image, "default", t, *o))
+            for n, o in ((".sex", ()), (", area 1", one))]
+    rows += [(f"SExtractor {k}, area 1", 0.5, hat, lambda t, k=k: sextractor(image, k, t, "-CLEAN", "N", *one))
+             for k in ("mexhat_1.5_5x5", "mexhat_2.0_7x7", "mexhat_2.5_7x7")]
+    return rows + [(f"DAOStarFinder {name}", 3.0, [10.0, 5.0, 3.0, 2.0, 1.0, 0.5], lambda t, o=o: dao_star_finder(image, t, **o))
+                   for name, o in (("defaults", {}), ("no min. separation", {"min_separation": 0}),
+                                   ("same, unscaled", {"min_separation": 0, "scale_threshold": False}))]
+
+
+def self_test(truth: Truth) -> None:
+    """A perfect and an empty list against the real truth, and the rules on lists whose scores are known."""
+    perfect = Catalogue(truth.xy, -np.nan_to_num(truth.mag, nan=99.0))
+    for radius in RADII:
+        s, none = rates(perfect, truth, radius), rates(perfect.select(np.zeros(len(truth.xy), bool)), truth, radius)
+        for part in ("all", "core", "disk"):
+            assert s[part]["completeness"] == 1 and s[part]["purity"] == 1, (radius, part, s[part])
+            assert none[part]["completeness"] == 0 and none[part]["claims"] == 0 and np.isnan(none[part]["purity"])
+    few = Truth(CENTRE + np.array([[0.0, 0], [0.9, 0], [9, 0], [60, 0], [20, 0]]), np.array([24, 25, 28, 26, np.nan]))
+    at = lambda *xs: Catalogue(CENTRE + np.array([[x, 0.0] for x in xs]), -np.arange(len(xs), dtype=float))
+    s = rates(at(0.2, 0.3, 0.1, 20, 30, 41.5, 60), few, 1.5)  # two hits, one double, a neutral, a false, a neutral, a hit
+    assert s["all"]["completeness"] == 1 and s["core"]["purity"] == 0.5 and s["disk"]["purity"] == 1 and s["all"]["claims"] == 5
+    for stars, share, purity in ((1, 0.5, 1.0), (2, 1.0, 1.0), (4, 1.0, 0.5)):
+        box = replace(at(0), boxes=np.concatenate([CENTRE - 2, CENTRE + 2])[None], stars=np.array([stars]))
+        s = rates(box, few, 1.5)["core"]
+        assert (s["completeness"], s["purity"]) == (share, purity), (stars, s)
+    print("m31.py: self-test passed")
+
+
+def print_table(rows: list[dict[str, Any]], radius: str) -> None:
+    runs = [row for row in rows if radius in row]
+    print(f"\n{radius}: completeness % (F475W < 27) and corrected, purity and corrected, claims: all | core | disk; * is quoted")
+    for row in runs:
+        cells = [f"{100 * s['completeness']:5.1f} {100 * s['completeness_corrected']:5.1f}  {s['purity']:.3f} "
+                 f"{s['purity_corrected']:6.3f} {s['claims']:5d}" for s in (row[radius][p] for p in ("all", "core", "disk"))]
+        print(f"{row['name'] + ' *' * row['quoted']:36} {row['setting']:7.3g}  " + " | ".join(cells))
+    print(f"{radius}: completeness % in bins of 0.5 mag from" + " " * 4 + "".join(f"{m:6.1f}" for m in BINS))
+    for row in [row for row in runs if row["quoted"]]:
+        bins = "".join(f"{100 * b['completeness']:6.1f}" for b in row[radius]["bins"])
+        print(f"{row['name']:36} {row['setting']:7.3g}  {bins}")
+
+
+def for_json(value: Any) -> Any:
+    """NaN is not JSON: null; four decimals."""
+    if isinstance(value, (dict, list)):
+        return {k: for_json(v) for k, v in value.items()} if isinstance(value, dict) else [for_json(v) for v in value]
+    return (round(value, 4) if np.isfinite(value) else None) if isinstance(value, float) else value
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--starblend", type=Path, help="our catalogue of ap142_F475W.fits (FITS, table BLENDS)")
+    options.add_argument("--json", type=Path, help="also write the scores here")
+    for flag, does in (("--no-peers", "score our catalogue alone"), ("--self-test", "check the scoring and end")):
+        options.add_argument(flag, action="store_true", help=does)
+    given = options.parse_args()
+    folder = Path(os.environ.get("STARBLEND_DATA", Path(__file__).parents[1] / "../shared/data")) / "m31_phat"
+    if not (folder / "ap142_phot.fits").exists():
+        sys.exit(f"m31.py: no {folder} (see bench/README.md; STARBLEND_DATA names the folder above it)")
+    truth = load_truth(folder)
+    if given.self_test:
+        return self_test(truth)
+    runs = [] if given.no_peers else peers((folder / "ap142_F475W.fits").resolve())  # SExtractor runs in a folder of its own
+    if given.starblend:
+        for boxes in (False, True):
+            ours = read_blends(given.starblend, boxes)
+            cuts = np.unique(np.quantile(ours.score, np.linspace(0, 0.9, 10))).tolist() if len(ours.score) else [0.0]
+            name = "starblend " + ("boxes, min(NSTARS, inside)" if boxes else "centres")
+            runs.insert(int(boxes), (name, cuts[0], cuts, lambda cut, ours=ours: ours.select(ours.score >= cut)))
+    rows = []
+    for name, quoted, settings, run in runs:
+        for setting in settings:
+            cat = run(setting)
+            row = {"name": name, "setting": setting, "quoted": setting == quoted, "rows": len(cat.score)}
+            for key, radius in [(f"{r} px", r) for r in RADII] if cat.boxes is None else [("box", 0.0)]:
+                row[key] = score(cat, truth, radius)
+                row[key] = {k: v for k, v in row[key].items() if k != "bins" or row["quoted"]}
+            rows.append(row)
+    for radius in ["1.0 px", "1.5 px"] + ["box"] * bool(given.starblend):
+        print_table(rows, radius)
+    if given.json:
+        versions = {m: importlib.metadata.version(m) for m in ("numpy", "scipy", "astropy", "photutils")}
+        if not given.no_peers:
+            versions["source-extractor"] = subprocess.check_output(["source-extractor", "--version"], text=True).split()[3]
+        result = {"date": datetime.date.today().isoformat(), "versions": versions, "runs": for_json(rows)}
+        given.json.write_text(json.dumps(result, allow_nan=False).replace('{"name"', '\n{"name"') + "\n")
+
+
+if __name__ == "__main__":
+    main()
