@@ -14,6 +14,7 @@
 #include "tools/model_file.h"
 #include "tools/score_report.h"
 #include "tools/setup.h"
+#include "tools/trial_fields.h"
 #include "tools/truth.h"
 
 namespace star {
@@ -34,15 +35,6 @@ struct Trial {
     std::vector<std::pair<std::string, std::string>> about;
     bool complete = true;
 };
-
-std::vector<Wanted> wanted(const MockField& truth) {
-    std::vector<Wanted> rows;
-    for (const Unit& u : truth.units)
-        rows.push_back({u.box, u.x, u.y,
-                        u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1),
-                        u.count});
-    return rows;
-}
 
 bool finite(const Box& b, double x, double y) {
     return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1) &&
@@ -104,16 +96,6 @@ std::uint64_t test_seed(std::uint64_t seed) {
     return std::uint64_t{r.x[0]} << 32 | r.x[1];
 }
 
-Found found(const Detection& d, int classes) {
-    double sum = 0, stars = 0;
-    for (int k = 0; k < classes; ++k) {
-        sum += d.chances[k];
-        stars += std::min(k + 1, classes_scored) * double(d.chances[k]);
-    }
-    const int label = std::min(d.label, classes_scored - 1);
-    return {d.box, d.box.x(), d.box.y(), d.score, label, sum > 0 ? stars / sum : label + 1.0};
-}
-
 Trial simulate_and_detect(const Options& o, const Common& common, Console& console, const Model& model,
                           const Setup& setup) {
     if (common.chosen_device().kind != Device::Kind::cpu)
@@ -123,20 +105,16 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
     const Detector<float> detector(stream, model.architecture, model.procedure,
                                    [&](const std::string& name) { return model.find(name); });
     const FieldSimulator simulator = setup.simulator();
-    const Noise noise = noise_of(simulator.exposure());
     const std::uint64_t seed = test_seed(common.seed);
     Trial trial;
     trial.fwhm = o.fwhm > 0 ? o.fwhm : double(model.procedure.psf_fwhm);
     for (int i = 0; i < o.fields && trial.complete; ++i) {
-        const Field field = simulator.make(pool, o.side, o.side, setup.margin, seed, std::uint64_t(i));
-        const Sky sky{{field.image.data(), {1, o.side, o.side, 1}}, {nullptr, nothing}, noise};
-        const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
-        if (detections.cancelled) {
+        auto scored = detect_field(detector, simulator, pool, {o.side, o.side, setup.margin, seed, std::uint64_t(i)});
+        if (!scored) {
             trial.complete = false;
             break;
         }
-        ScoredField& scored = trial.fields.emplace_back(ScoredField{o.side, o.side, {}, wanted(field.truth)});
-        for (const Detection& d : detections.units) scored.found.push_back(found(d, model.architecture.classes));
+        trial.fields.push_back(std::move(*scored));
         console.progress("evaluating", i + 1, o.fields, "field");
         trial.complete = !interrupt::requested() || i + 1 == o.fields;
     }

@@ -10,6 +10,7 @@
 #include "tools/command.h"
 #include "tools/fields.h"
 #include "tools/model_file.h"
+#include "tools/trial_fields.h"
 #include "tools/version.h"
 
 namespace star {
@@ -39,6 +40,7 @@ private:
     void resume();
     void checkpoint();
     void validate();
+    std::string with_threshold(const std::vector<NamedTensor>& tensors);
     std::map<std::string, std::string> metadata() const;
 
     const Options& options_;
@@ -46,6 +48,7 @@ private:
     Console console_;
     ThreadPool pool_;
     Stream stream_;
+    Setup setup_;
     std::string config_, checkpoint_path_, log_path_, log_;
     TrainingRun run_;
     std::uint64_t seed_;
@@ -56,12 +59,11 @@ private:
 };
 
 TrainingSession::TrainingSession(const Options& options, const Common& common)
-    : options_(options), common_(common), console_(common.console()), pool_(common.threads), seed_(common.seed) {
+    : options_(options), common_(common), console_(common.console()), pool_(common.threads), setup_(read_setup(common.layers(options.preset, options.architecture))), seed_(common.seed) {
     if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
     stream_ = {{}, &pool_};
-    const Setup setup = read_setup(common.layers(options.preset, options.architecture));
-    run_ = setup.training;
-    config_ = setup.config;
+    run_ = setup_.training;
+    config_ = setup_.config;
     if (common.dump_config) return;
 
     checkpoint_path_ = options.output + ".checkpoint";
@@ -70,15 +72,15 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
         fail(Fault::output, options.output, ": exists; --overwrite replaces it");
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(stream_, setup);
-    trainer_ = std::make_unique<Trainer<float>>(stream_, setup.architecture, setup.procedure.input_scale, run_.how, seed_);
+    source_ = std::make_unique<FieldSource>(stream_, setup_);
+    trainer_ = std::make_unique<Trainer<float>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
         start_fresh();
     for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
-                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, setup.procedure.psf_fwhm,
+                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, setup_.procedure.psf_fwhm,
                  trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
 }
 
@@ -144,6 +146,35 @@ void TrainingSession::validate() {
     console_.say("step {}: validation loss {:.4f} (classes {:.4f}, boxes {:.4f})", trainer_->steps_done(), classes + boxes, classes, boxes);
 }
 
+// The configuration with the score threshold that serves best on fields nobody trained on, stored with the weights.
+std::string TrainingSession::with_threshold(const std::vector<NamedTensor>& tensors) {
+    const auto find = [&](const std::string& name) -> const NamedTensor* {
+        for (const auto& t : tensors)
+            if (t.name == name) return &t;
+        return nullptr;
+    };
+    Procedure everything = setup_.procedure;
+    everything.threshold = 0.02f;
+    const Detector<float> detector(stream_, setup_.architecture, everything, find);
+    const FieldSimulator simulator = setup_.simulator();
+    std::vector<ScoredField> fields;
+    constexpr int trials = 12, side = 256;
+    for (int i = 0; i < trials; ++i) {  // validation's own seed, beyond the fields that validate() looks at
+        const auto index = std::uint64_t(run_.validation_batches) * std::uint64_t(run_.fields) + std::uint64_t(i);
+        auto field = detect_field(detector, simulator, pool_, {side, side, setup_.margin, ~seed_, index});
+        if (field) fields.push_back(std::move(*field));
+    }
+    MatchRule rule;
+    rule.by = MatchRule::By::centre;
+    rule.radius = 0.5 * setup_.procedure.psf_fwhm;
+    const double threshold = best_threshold(fields, rule);
+    console_.say("threshold {:.2f}: the best F1 on {} validation fields", threshold, fields.size());
+    Config c;
+    c.load_text(config_, "configuration");
+    c.set(fmt::format("procedure.threshold={:.2f}", threshold));
+    return read_setup(c).config;
+}
+
 int TrainingSession::run() {
     if (common_.dump_config) return std::fputs(config_.c_str(), stdout), 0;
     using clock = std::chrono::steady_clock;
@@ -180,7 +211,10 @@ int TrainingSession::run() {
             return interrupt::exit_code();
         }
     }
-    write_model(options_.output, trainer_->averaged_weights(), metadata(), true, common_.overwrite);
+    const auto tensors = trainer_->averaged_weights();
+    auto about = metadata();
+    about["config"] = with_threshold(tensors);
+    write_model(options_.output, tensors, about, true, common_.overwrite);
     console_.say("wrote {}, {} and {}", options_.output, log_path_, checkpoint_path_);
     return 0;
 }

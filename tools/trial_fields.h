@@ -1,0 +1,27 @@
+// A detector tried on simulated fields: what evaluate scores, and what training fixes its threshold on.
+#pragma once
+#include <optional>
+
+#include "nn/detector.h"
+#include "sim/field.h"
+#include "tools/score.h"
+
+namespace star {
+
+/// The truth as scores want it.
+std::vector<Wanted> wanted(const MockField& truth);
+
+struct TrialField {
+    int width = 100, height = 100;  ///< px
+    double margin = 24;             ///< px from which light comes in
+    std::uint64_t seed = 0, index = 0;
+};
+
+/// Simulates a field, detects, pairs both up for scoring. nullopt if the user interrupts.
+std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator, ThreadPool& pool,
+                                        const TrialField& which);
+
+/// The score threshold at which F1 (of units found at all, whatever their class) is highest, over steps of 0.02.
+double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule);
+
+}  // namespace star
