@@ -175,7 +175,7 @@ void Trainer<T>::step(const TrainingBatch& batch) {
     adam.rate = scheduled_rate(how_, t);
     adam.weight_decay = how_.weight_decay;
     adam.clip = how_.clip;
-    adam.average = std::min(how_.average, float(t) / float(t + 1));  // a plain mean until the window is full
+    adam.average = std::min(how_.average, float(t - 1) / float(t));  // a plain mean until the window is full
     adam.step = t;
     copy_to_device(stream_, m.adam.data(), &adam, sizeof adam);
     synchronize(stream_);

@@ -132,8 +132,7 @@ int detect(const Options& o, const Common& common) {
         console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image, image.pixels.size());
 
     const std::vector<Blend> blends = blends_of(found, observation, in_domain);
-    const std::string unit = image.text_of("BUNIT").value_or("");
-    const CatalogueInfo info{wcs ? &*wcs : nullptr, unit.find_first_of("[]") == std::string::npos ? unit : "", observation.magnitude_system, image.number};
+    const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
     std::vector<Card> cards = common.provenance();
     cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
                                {"INEXT", std::int64_t(image.number), "its HDU"},

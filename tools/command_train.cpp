@@ -17,7 +17,7 @@ namespace star {
 namespace {
 
 struct Options {
-    std::string output, preset, architecture = "native";
+    std::string output, preset, architecture = "native", weights, backbone;
     bool resume = false;
 };
 
@@ -85,6 +85,11 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
 }
 
 void TrainingSession::start_fresh() {
+    for (const auto& [path, whole] : {std::pair{options_.weights, true}, {options_.backbone, false}})
+        if (!path.empty()) {
+            const std::size_t found = load_pretrained(path, whole, stream_, trainer_->params());
+            console_.say("{}: {} tensors taken", path, found);
+        }
     log_ = "step,fields,rate,classes,boxes,norm,validation_classes,validation_boxes,seconds\n";
 }
 
@@ -227,6 +232,8 @@ Command add_train(CLI::App& program, Common& common) {
     app->add_option("-o,--output", o->output, "Where the trained model goes (safetensors); beside it .csv and .checkpoint")->required();
     app->add_option("--preset", o->preset, "Instrument: csst-g, csst-r, csst-i, csst-paper, hst-acs-f475w-drz, ground-1arcsec");
     app->add_option("--architecture", o->architecture, "native (default) or paper")->capture_default_str();
+    const auto weights = app->add_option("--weights", o->weights, "Start from these (safetensors; names as torchvision's RetinaNet)");
+    app->add_option("--backbone", o->backbone, "Start from this ResNet-50 (safetensors; names as torchvision's or timm's)")->excludes(weights);
     app->add_flag("--resume", o->resume, "Go on from OUTPUT.checkpoint, bit for bit");
     return {app, [o, &common] { return TrainingSession(*o, common).run(); }};
 }

@@ -82,4 +82,29 @@ void write_model(const std::string& path, const std::vector<NamedTensor>& tensor
     write_safetensors(path, file, overwrite);
 }
 
+std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, Params& params) {
+    const TensorFile file = read_safetensors(path);
+    const std::string body = "backbone.body.";
+    std::map<std::string, NamedTensor> fetched;
+    const auto find = [&](const std::string& name) -> const NamedTensor* {
+        const bool in_body = name.rfind(body, 0) == 0;
+        if (!whole && !in_body) return nullptr;
+        const Tensor* t = file.find(name);
+        if (!t && in_body) t = file.find(name.substr(body.size()));  // a backbone on its own
+        if (!t && whole && name.find(".0.weight") + name.find(".0.bias") != 2 * std::string::npos) {  // torchvision before 0.13
+            const std::size_t last = name.rfind('.'), before = last == 0 ? 0 : name.rfind('.', last - 1);
+            t = file.find(name.substr(0, before) + name.substr(last));
+        }
+        if (!t) return nullptr;
+        return &(fetched[name] = {name, t->shape, to_floats(*t)});
+    };
+    try {
+        params.load(stream, find);
+    } catch (const Error& e) {
+        fail(e.fault, path, ": ", e.what());
+    }
+    if (fetched.empty()) fail(Fault::input, path, ": holds no tensor of this network");
+    return fetched.size();
+}
+
 }  // namespace star

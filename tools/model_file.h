@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "io/safetensors.h"
+#include "nn/params.h"
 #include "nn/sky.h"
 #include "sim/detector_noise.h"
 
@@ -32,6 +33,11 @@ Model read_model(const std::string& name);
 /// metadata: "config" (TOML with [network], [procedure], [exposure]...) and whatever else should be known.
 void write_model(const std::string& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
                  bool half, bool overwrite);
+
+/// Starting weights from a safetensors file of torchvision or timm: a whole RetinaNet ("backbone.body.conv1.weight"), or a
+/// ResNet-50 alone ("conv1.weight"); `whole` takes heads and pyramid too, else the backbone only. Returns how many of the
+/// network's tensors were found. Throws Error (Fault::input) naming file and tensor if a shape differs or none is found.
+std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, Params& params);
 
 inline constexpr const char* model_schema = "starblend-model-1";
 

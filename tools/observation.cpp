@@ -15,6 +15,15 @@ std::string upper(std::string s) {
     return s;
 }
 
+// BUNIT as real headers have it ("ELECTRONS/S", "COUNTS", "DN") in the FITS standard's spelling; empty if it is neither.
+std::string standard_unit(const std::string& upper_case, bool rate) {
+    for (const auto& [start, unit] : {std::pair{"ELECTRON", "electron"}, {"E-", "electron"}, {"ADU", "adu"}, {"DN", "adu"}, {"COUNT", "count"}, {"CPS", "count"}})
+        if (upper_case.rfind(start, 0) == 0) return std::string(unit) + (rate ? "/s" : "");
+    for (const auto& [name, unit] : {std::pair{"JY", "Jy"}, {"MJY/SR", "MJy/sr"}, {"JY/BEAM", "Jy/beam"}})
+        if (upper_case == name) return unit;
+    return "";
+}
+
 // A positive (or, with zero_too, non-negative) number from the option, else the first of these keys, else the model.
 Sourced choose(const FitsImage& image, double option, std::initializer_list<const char*> keys, double model, bool zero_too = false) {
     if (!std::isnan(option)) return {option, "option"};
@@ -50,6 +59,8 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
     const std::string unit = upper(image.text_of("BUNIT").value_or(""));
     const bool electrons = unit.rfind("ELECTRON", 0) == 0 || unit.rfind("E-", 0) == 0;
     out.rate = unit.empty() ? model.exposure.rate : unit.find("/S") != std::string::npos || unit.find("S-1") != std::string::npos;
+    if (unit == "CPS") out.rate = true;
+    out.flux_unit = standard_unit(unit, out.rate);
     out.exptime = choose(image, o.exptime, {"EXPTIME", "EXPOSURE", "XPOSURE", "TEXPTIME"}, model.exposure.exptime_s);
     out.exposures = choose(image, o.exposures, {"NCOMBINE", "NDRIZIM"}, model.exposure.exposures);
     out.gain = electrons && std::isnan(o.gain) ? Sourced{1, "header"} : choose(image, o.gain, {"GAIN", "CCDGAIN", "EGAIN"}, model.exposure.gain);

@@ -36,6 +36,7 @@ struct Observation {
     Noise noise;
     Sourced exptime, exposures, gain, read_noise, zeropoint, saturate;
     bool rate = false;              ///< image in something per second
+    std::string flux_unit;          ///< of the image, as the FITS standard spells it; empty if BUNIT isn't understood
     std::string magnitude_system;   ///< empty: no magnitudes
 
     Sky sky() const;
