@@ -35,6 +35,7 @@ public:
     std::int64_t mark() const { return used_; }
     void release(std::int64_t mark) { used_ = mark; }  ///< Takes back everything handed out since.
     std::int64_t peak() const { return peak_; }
+    std::int64_t capacity() const { return capacity_; }  ///< INT64_MAX when measuring
 
     /// Takes back, at the end of a scope, what was taken in it.
     class Scope {

@@ -85,7 +85,7 @@ Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const
 
 template <class T>
 std::int64_t Trainer<T>::memory_bytes() const {
-    return memory_->activations.peak() + memory_->scratch.peak();
+    return memory_->activations.capacity() + memory_->scratch.capacity();
 }
 
 template <class T>

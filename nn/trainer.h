@@ -63,7 +63,7 @@ public:
     Losses losses() const;
 
     std::int64_t steps_done() const { return steps_done_; }
-    std::int64_t memory_bytes() const;
+    std::int64_t memory_bytes() const;  ///< of activations and scratch, on the device
     const RetinaNet& net() const { return *net_; }
     Params& params() { return *params_; }
 

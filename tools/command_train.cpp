@@ -219,6 +219,7 @@ int TrainingSession::run() {
     const auto tensors = trainer_->averaged_weights();
     auto about = metadata();
     about["config"] = with_threshold(tensors);
+    if (interrupt::requested()) return interrupt::exit_code();  // the checkpoint holds the last step
     write_model(options_.output, tensors, about, true, common_.overwrite);
     console_.say("wrote {}, {} and {}", options_.output, log_path_, checkpoint_path_);
     return 0;
