@@ -42,7 +42,6 @@ MemoryHdu::MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys) {
         std::string key = card.key;
         while (!key.empty() && key.back() >= '0' && key.back() <= '9') key.pop_back();
         if (key.size() != card.key.size()) key += '#';
-        if (card.key == "ZDITHER0") key = card.key;
         if (std::find(keys.begin(), keys.end(), key) != keys.end()) put(card);
     }
     end();

@@ -1,6 +1,6 @@
 // The only door to CFITSIO: an owning handle, status codes made Errors, and no file name it could interpret.
-// It is used to write, and to decode tables and tile-compressed images out of memory; the latter from a header that is
-// rebuilt from cards we checked and know, so that nothing else in a hostile file reaches it. Internal to io.
+// It is used to write, and to decode the rows of tables out of memory; the latter behind a header that is rebuilt from
+// cards we checked and know, so that nothing else in a hostile file reaches it. Images never do. Internal to io.
 #pragma once
 #include <fitsio.h>
 

@@ -19,14 +19,22 @@ bool bare(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
 }
 
-/// toml++ bounds the depth of values (256) but not of dotted keys, and takes tables apart recursively: a megabyte of
-/// "a.a.a" would overflow the stack. So no run of names and dots may have more than 16 dots.
+/// toml++ bounds the depth of values (256) but not of dotted keys, and walks tables recursively: a megabyte of "a.a.a"
+/// would overflow the stack. Depth comes from dots within a key and from inline tables, so both are bounded before it
+/// parses: 16 dots in a run of names, 64 inline tables, and 64 dots after a quote (quoted names could hide what breaks
+/// a run). Text in strings and comments counts too, which no sensible configuration notices.
 void check_depth(std::string_view text, const std::string& where) {
-    int dots = 0, line = 1;
+    int dots = 0, quoted_dots = 0, tables = 0, line = 1;
+    char before = 0;  // the last character that is no blank
     for (const char c : text) {
         line += c == '\n';
-        if (c == '.' && ++dots > 16) fail(Fault::usage, where, ":", line, ": a name of more than 16 parts");
-        if (c != '.' && !bare(c) && c != ' ' && c != '\t' && c != '"' && c != '\'') dots = 0;
+        const bool blank = c == ' ' || c == '\t', quote = c == '"' || c == '\'';
+        tables += c == '{';
+        dots = c == '.' ? dots + 1 : bare(c) || blank || quote ? dots : 0;
+        quoted_dots += c == '.' && (before == '"' || before == '\'');
+        if (dots > 16 || quoted_dots > 64) fail(Fault::usage, where, ":", line, ": names of too many parts");
+        if (tables > 64) fail(Fault::usage, where, ":", line, ": more than 64 inline tables");
+        if (!blank) before = c;
     }
 }
 

@@ -130,6 +130,7 @@ std::vector<std::string> format_string(const std::string& head, const std::strin
         std::string text = pieces[i];
         if (pieces.size() == 1) text.resize(std::max<std::size_t>(text.size(), 8), ' ');
         std::string line = (i == 0 ? head + "= '" : "CONTINUE  '") + text + (last ? "'" : "&'");
+        if (pieces.size() == 1 && line.size() < 30) line.resize(30, ' ');  // astropy's checksum expects it so
         if (last && !comment.empty() && line.size() + 4 < card_size) line += " / " + comment;
         lines.push_back(padded(line));
     }

@@ -123,7 +123,9 @@ TEST_CASE("deep nesting is refused before it can overflow the stack") {
     CHECK(fault([&] { text(repeat("a.", 200000) + "a = 1"); }) == Fault::usage);
     CHECK(fault([&] { text(repeat("'#'.", 100000) + "a = 1"); }) == Fault::usage);
     CHECK(fault([&] { text("[" + repeat("a . ", 100000) + "a]"); }) == Fault::usage);
-    // As deep as the two limits together allow: no crash, whatever the answer.
+    CHECK(fault([&] { text(repeat("a.a.a.'#' . ", 50000) + "a = 1"); }) == Fault::usage);
+    CHECK(fault([&] { text(repeat("a = {\n", 1000)); }) == Fault::usage);
+    // As deep as the limits together allow: no crash, whatever the answer.
     const std::string key = repeat("a.", 16) + "a";
-    fault([&] { text("[" + key + "]\n" + repeat(key + " = {", 255) + repeat("}", 255)); });
+    fault([&] { text("[" + key + "]\n" + repeat(key + ".'#'." + key + " = {", 64) + "b=1" + repeat("}", 64)); });
 }
