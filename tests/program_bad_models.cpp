@@ -1,4 +1,5 @@
 // Model files as an enemy would make them: one line, exit 3, bounded memory, no output.
+#include <cmath>
 #include <map>
 
 #include "io/fits_writer.h"

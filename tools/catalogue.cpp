@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "io/atomic_file.h"
 #include "kernels/check.h"
@@ -119,13 +120,17 @@ std::vector<Blend> read_blends(const std::string& file) {
     return blends;
 }
 
-void write_regions(const std::string& path, const std::vector<Blend>& blends, bool overwrite) {
+void write_regions(AtomicFile& file, const std::vector<Blend>& blends) {
     static const char* const colours[] = {"green", "cyan", "yellow", "orange", "red"};
     std::string text = "# Region file format: DS9 version 4.1\nimage\n";
     for (const Blend& b : blends)
         text += fmt::format("box({:.3f},{:.3f},{:.3f},{:.3f},0) # color={} text={{{}{}}}\n", b.box.x() + fits_minus_edge, b.box.y() + fits_minus_edge,
                             b.box.width(), b.box.height(), colours[b.stars - 1], b.stars, b.stars == classes_in_catalogue ? "+" : "");
-    write_file(path, text.data(), text.size(), overwrite);
+    std::ofstream out(file.path(), std::ios::binary);
+    out << text;
+    out.close();
+    if (!out) fail(Fault::output, file.target(), ": can't be written");
+    file.commit();
 }
 
 }  // namespace star

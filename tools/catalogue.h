@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "io/atomic_file.h"
 #include "io/fits_table.h"
 #include "io/wcs.h"
 #include "kernels/types.h"
@@ -62,7 +63,7 @@ Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info);
 /// Throws Error (Fault::input) naming the file and the column.
 std::vector<Blend> read_blends(const std::string& file);
 
-/// Boxes and star numbers for DS9, in image coordinates. Atomic.
-void write_regions(const std::string& path, const std::vector<Blend>& blends, bool overwrite);
+/// Boxes and star numbers for DS9, in image coordinates; commits the file.
+void write_regions(AtomicFile& file, const std::vector<Blend>& blends);
 
 }  // namespace star

@@ -14,8 +14,8 @@ void Common::add_to(CLI::App& app) {
     app.add_option("--config", config_files, "TOML files, later ones win")->group(group);
     app.add_option("--set", settings, "One value of the configuration: section.key=value")->group(group);
     app.add_flag("--dump-config", dump_config, "Print the effective configuration as TOML and stop")->group(group);
-    app.add_option("--seed", seed, "Of everything random")->capture_default_str()->group(group);
-    app.add_option("--threads", threads, "Threads; 0: one per processor. Never changes a result")->capture_default_str()->group(group);
+    app.add_option("--seed", seed, "Of everything random")->capture_default_str()->check(CLI::NonNegativeNumber)->group(group);
+    app.add_option("--threads", threads, "Threads; 0: one per processor. Never changes a result")->capture_default_str()->check(CLI::Range(0, 4096))->group(group);
     app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->group(group);
     app.add_flag("--overwrite", overwrite, "Replace existing outputs")->group(group);
     app.add_flag("-q,--quiet", quiet, "Warnings and errors only")->group(group);

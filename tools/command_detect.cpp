@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "io/fits_writer.h"
 #include "kernels/check.h"
@@ -93,12 +94,24 @@ Table config_table(const std::string& toml) {
     return t;
 }
 
+// --overwrite is for old outputs, not for what this run reads.
+void refuse_to_replace_inputs(const Options& o) {
+    for (const std::string& output : {o.output, o.regions})
+        for (const std::string& input : {o.image.image, o.image.mask, o.model}) {
+            std::error_code none;  // names of built-in models and files that aren't there are no clash
+            if (!output.empty() && !input.empty() && std::filesystem::equivalent(output, parse_image_name(input).file, none))
+                fail(Fault::usage, output, ": is an input of this run");
+        }
+    if (o.output == o.regions) fail(Fault::usage, o.output, ": is named for both the catalogue and the regions");
+}
+
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
     if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "detect: not every kernel of detection exists on CUDA yet");
-    if (!common.overwrite)
-        for (const std::string& path : {o.output, o.regions})
-            if (!path.empty() && std::filesystem::exists(path)) fail(Fault::output, path, ": exists; --overwrite replaces it");
+    refuse_to_replace_inputs(o);
+    FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
+    std::optional<AtomicFile> regions;
+    if (!o.regions.empty()) regions.emplace(o.regions, common.overwrite);
     Model model = read_model(o.model);
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     check(model.procedure, model.architecture.largest_stride());
@@ -152,8 +165,11 @@ int detect(const Options& o, const Common& common) {
 
     Table table = blends_table(blends, info);
     if (!observation.magnitude_system.empty()) table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
-    write_tables(o.output, cards, {table, config_table(model.config)}, common.overwrite);
-    if (!o.regions.empty()) write_regions(o.regions, blends, common.overwrite);
+    out.primary(cards);
+    out.table(table);
+    out.table(config_table(model.config));
+    out.commit();
+    if (regions) write_regions(*regions, blends);
 
     int counts[classes_in_catalogue] = {};
     double stars = 0;

@@ -68,8 +68,7 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
 
     checkpoint_path_ = options.output + ".checkpoint";
     log_path_ = options.output + ".csv";
-    if (!common.overwrite && std::filesystem::exists(options.output))
-        fail(Fault::output, options.output, ": exists; --overwrite replaces it");
+    AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
     source_ = std::make_unique<FieldSource>(stream_, setup_);

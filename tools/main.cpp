@@ -9,6 +9,20 @@
 
 using namespace star;
 
+namespace {
+
+// What the user mistook on the command line, in one line.
+std::string mistake(const CLI::App& program, const CLI::ParseError& e) {
+    if (const auto used = program.get_subcommands(); !used.empty())
+        return used[0]->get_name() + ": " + e.what() + "; see starblend " + used[0]->get_name() + " --help";
+    std::string commands;
+    for (const CLI::App* c : program.get_subcommands(nullptr)) commands += (commands.empty() ? "" : ", ") + c->get_name();
+    const auto rest = program.remaining();
+    return (rest.empty() ? "which command? There are " : rest[0] + ": no such command; there are ") + commands;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     CLI::App program{"starblend finds the stars in crowded astronomical images: blending units, how many stars each holds, and where.\n"
                      "Exit codes: 0 ok (no star is ok too), 1 internal, 2 usage or configuration, 3 input, 4 output, 5 device or\n"
@@ -24,8 +38,9 @@ int main(int argc, char** argv) {
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        const int code = program.exit(e);
-        return code == 0 ? 0 : int(Fault::usage);
+        if (e.get_exit_code() == 0) return program.exit(e);  // --help, --version
+        std::fprintf(stderr, "starblend: %s\n", mistake(program, e).c_str());
+        return int(Fault::usage);
     }
     try {
         interrupt::catch_signals();

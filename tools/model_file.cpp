@@ -1,6 +1,7 @@
 // Models in and out.
 #include "tools/model_file.h"
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -69,7 +70,19 @@ Model read_model(const std::string& name) {
     } catch (const Error& e) {
         fail(Fault::input, where, ": metadata: config: ", e.what());
     }
-    for (const Tensor& t : file.tensors) m.tensors[t.name] = {t.name, t.shape, to_floats(t)};
+    for (const Tensor& t : file.tensors) {
+        NamedTensor& floats = m.tensors[t.name] = {t.name, t.shape, to_floats(t)};
+        for (float v : floats.data)
+            if (!std::isfinite(v)) fail(Fault::input, where, ": tensor ", t.name, " holds values that aren't finite");
+    }
+    // Before anyone allocates what the configuration asks for: the file must hold as much.
+    RetinaNet(m.architecture).params([&](const std::string& tensor, const Param& p) {
+        if (p.run == Run::derived) return;
+        const NamedTensor* t = m.find(tensor);
+        if (!t) fail(Fault::input, where, ": tensor ", tensor, " is missing");
+        if (std::int64_t(t->data.size()) != p.logical.size())
+            fail(Fault::input, where, ": tensor ", tensor, " has another shape: ", t->data.size(), " values instead of ", p.logical.size());
+    });
     return m;
 }
 
