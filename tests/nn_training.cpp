@@ -85,6 +85,22 @@ TEST_CASE_TEMPLATE("saving, loading and going on gives the bits of never having 
     CHECK_THROWS_WITH_AS(second.restore(find, 3), doctest::Contains("m/backbone.body.conv1.weight"), Error);
 }
 
+TEST_CASE("memory is known before the first step and stays as it is") {
+    std::int64_t told[3];
+    for (int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        Trainer<float> trainer({{}, &pool}, tiny(), 1, settings(2, 32), 1);
+        told[0] = trainer.memory_bytes();
+        CHECK(told[0] > 2 * 32 * 32 * 8 * 4);  // the first layer's output alone
+        trainer.step(blobs(2, 32, 1));
+        told[1] = trainer.memory_bytes();
+        trainer.validate(blobs(2, 32, 2), true);
+        told[2] = trainer.memory_bytes();
+        CHECK(told[0] == told[1]);
+        CHECK(told[0] == told[2]);
+    }
+}
+
 TEST_CASE("four fields can be learnt by heart") {
     Training how = settings(4, 32);
     how.average = 0;
