@@ -105,7 +105,10 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
             else
                 ++result.tiles_done;
         }
-    if (origins.empty()) return result;
+    if (origins.empty()) {
+        if (progress) progress(result.tiles_done, result.tiles);
+        return result;
+    }
     tiles_in_flight = std::min(tiles_in_flight, int(origins.size()));
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
     queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised,

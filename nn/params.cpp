@@ -144,6 +144,8 @@ std::vector<std::string> Params::load(Stream stream, const std::function<const N
         if (grey) expected[1] = 3;
         if (t->shape != expected)
             fail(Fault::input, "tensor ", e.name, " has shape ", describe(t->shape), ", the network wants ", describe(want));
+        if (std::int64_t(t->data.size()) != e.param->logical.size() * (grey ? 3 : 1))
+            fail(Fault::input, "tensor ", e.name, " has ", t->data.size(), " values, its shape ", describe(t->shape), " wants others");
         const std::int64_t plane = std::int64_t{e.param->logical.h} * e.param->logical.w;
         each_element(*e.param, [&](std::int64_t at, std::int64_t file) {
             float& x = host[std::size_t(e.at + at)];

@@ -42,28 +42,38 @@ PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
 
     const Shape cells{1, mesh_cells(shape.h, how.mesh.size), mesh_cells(shape.w, how.mesh.size), 1};
     const Buffer<float> level(stream.device, cells.size()), rms(stream.device, cells.size()), noise(stream.device, 1);
-    const bool estimate = !(sky.noise.electrons_per_unit > 0);
-    const auto measure = [&](Stream s, Arena& scratch) {
+    const auto find_background = [&](Stream s, Arena& scratch) {
         background_mesh(s, image, mask, how.mesh, level.view(cells), rms.view(cells), scratch);
-        if (estimate) high_frequency_noise(s, image, mask, how.mesh, noise.data(), scratch);
     };
+    const auto find_noise = [&](Stream s, Arena& scratch) { high_frequency_noise(s, image, mask, how.mesh, noise.data(), scratch); };
     Arena rehearsal = Arena::measuring();
-    measure(dry(stream), rehearsal);
+    find_background(dry(stream), rehearsal), find_noise(dry(stream), rehearsal);
     Arena scratch(stream.device, rehearsal.peak());
-    measure(stream, scratch);
-
-    std::vector<float> levels(std::size_t(cells.size()));
-    float estimated = 0;
-    copy_to_host(stream, levels.data(), level.data(), levels.size() * sizeof(float));
-    if (estimate) copy_to_host(stream, &estimated, noise.data(), sizeof estimated);
-    synchronize(stream);
-    for (float v : levels) out.background += v / double(levels.size());
-    out.sigma_estimated = estimate;
-    out.sigma = estimate ? double(estimated) : sky.noise.sigma(out.background);
+    find_background(stream, scratch);
+    std::vector<float> cell(std::size_t(cells.size()));
+    const auto mean_of = [&](const Buffer<float>& map) {
+        copy_to_host(stream, cell.data(), map.data(), cell.size() * sizeof(float));
+        synchronize(stream);
+        double mean = 0;
+        for (float v : cell) mean += v / double(cell.size());
+        return mean;
+    };
+    out.background = mean_of(level);
+    out.sigma = sky.noise.sigma(out.background);
+    out.sigma_estimated = !(out.sigma > 0);
+    if (out.sigma_estimated) {
+        find_noise(stream, scratch);
+        float estimated = 0;
+        copy_to_host(stream, &estimated, noise.data(), sizeof estimated);
+        synchronize(stream);
+        out.sigma = std::isnan(estimated) ? mean_of(rms) : double(estimated);
+    }
     if (!(out.sigma > 0)) out.sigma = 1;
 
     const Buffer<float> background(stream.device, shape.size());
     if (how.normalise.by == Normalise::By::paper) {  // Eq. 3 and 4 know one background, the mean
+        if (!(how.normalise.full > float(out.background)))
+            fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ", out.background);
         std::fill(out.background_map.begin(), out.background_map.end(), float(out.background));
         copy_to_device(stream, background.data(), out.background_map.data(), pixels * sizeof(float));
     } else {

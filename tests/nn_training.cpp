@@ -1,101 +1,17 @@
 // A tiny network in training: gradients, determinism, rehearsal, resuming, overfitting.
 #include <doctest/doctest.h>
 
-#include <cmath>
-#include <cstring>
-#include <map>
-
-#include "nn/trainer.h"
+#include "tests/nn_tiny.h"
 
 using namespace star;
+using namespace star::test;
 
 namespace {
-
-Architecture tiny() {
-    Architecture a;
-    a.stem = {{3, 1, 8}, {3, 2, 16}};
-    a.stem_pool = false;
-    a.blocks = {1, 2};
-    a.widths = {8, 16};
-    a.strides = {1, 2};
-    a.pyramid_width = 16;
-    a.pyramid_first = 0;
-    a.pyramid_levels = 2;
-    a.pyramid_extra = 0;
-    a.head_depth = 1;
-    a.head_width = 16;
-    a.anchor_sizes = {{6}, {12}};
-    a.anchor_ratios = {1};
-    a.anchors_centred = true;
-    return a;
-}
-
-// As tiny(), with all that the paper's network has besides: a pool, an extra pair of levels, three ratios.
-Architecture tiny_paper() {
-    Architecture a;
-    a.stem = {{7, 2, 8}};
-    a.blocks = {1, 1, 1};
-    a.widths = {8, 8, 8};
-    a.strides = {1, 2, 2};
-    a.pyramid_width = 16;
-    a.pyramid_first = 1;
-    a.pyramid_levels = 2;
-    a.pyramid_extra = 2;
-    a.head_depth = 1;
-    a.head_width = 16;
-    a.anchor_sizes = {{16}, {32}, {48}, {64}};
-    return a;
-}
-
-Training settings(int batch, int side) {
-    Training t;
-    t.batch = batch;
-    t.height = t.width = side;
-    t.steps = 400;
-    t.warm_up = 10;
-    t.rate = 3e-3f;
-    t.weight_decay = 1e-4f;
-    return t;
-}
-
-// Blobs on noise: class k has k + 1 peaks.
-TrainingBatch blobs(int batch, int side, std::uint64_t seed) {
-    TrainingBatch b;
-    b.images.resize(std::size_t(batch) * std::size_t(side) * std::size_t(side));
-    b.first.push_back(0);
-    for (int n = 0; n < batch; ++n) {
-        Random r(seed, std::uint64_t(n));
-        float* image = b.images.data() + std::size_t(n) * std::size_t(side) * std::size_t(side);
-        for (int i = 0; i < side * side; ++i) image[i] = float(0.3 * r.normal());
-        for (int u = 0; u < 3; ++u) {
-            const int label = r.below(3);
-            const double x = r.uniform(6, side - 6.0), y = r.uniform(6, side - 6.0);
-            for (int s = 0; s <= label; ++s)
-                for (int i = 0; i < side * side; ++i) {
-                    const double dx = i % side + 0.5 - x - 2.2 * s, dy = i / side + 0.5 - y;
-                    image[i] += float(4 * std::exp(-(dx * dx + dy * dy) / 2));
-                }
-            b.boxes.push_back({float(x - 3), float(y - 3), float(x + 3 + 2.2 * label), float(y + 3)});
-            b.labels.push_back(std::int8_t(label));
-        }
-        b.first.push_back(int(b.boxes.size()));
-    }
-    return b;
-}
-
-const Stream one_thread() {
-    static ThreadPool pool(1);
-    return {{}, &pool};
-}
 
 template <class T>
 std::vector<float> weights(Trainer<T>& t) {
     const auto v = t.params().value();
     return {v.data, v.data + v.size()};
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace
@@ -167,6 +83,22 @@ TEST_CASE_TEMPLATE("saving, loading and going on gives the bits of never having 
 
     saved.erase("m/backbone.body.conv1.weight");
     CHECK_THROWS_WITH_AS(second.restore(find, 3), doctest::Contains("m/backbone.body.conv1.weight"), Error);
+}
+
+TEST_CASE("memory is known before the first step and stays as it is") {
+    std::int64_t told[3];
+    for (int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        Trainer<float> trainer({{}, &pool}, tiny(), 1, settings(2, 32), 1);
+        told[0] = trainer.memory_bytes();
+        CHECK(told[0] > 2 * 32 * 32 * 8 * 4);  // the first layer's output alone
+        trainer.step(blobs(2, 32, 1));
+        told[1] = trainer.memory_bytes();
+        trainer.validate(blobs(2, 32, 2), true);
+        told[2] = trainer.memory_bytes();
+        CHECK(told[0] == told[1]);
+        CHECK(told[0] == told[2]);
+    }
 }
 
 TEST_CASE("four fields can be learnt by heart") {
