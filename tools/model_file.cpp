@@ -103,6 +103,7 @@ std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, 
         const bool in_body = name.rfind(body, 0) == 0;
         if (!whole && !in_body) return nullptr;
         const Tensor* t = file.find(name);
+        if (!t) t = file.find("value/" + name);  // our own checkpoint
         if (!t && in_body) t = file.find(name.substr(body.size()));  // a backbone on its own
         if (!t && whole && name.find(".0.weight") + name.find(".0.bias") != 2 * std::string::npos) {  // torchvision before 0.13
             const std::size_t last = name.rfind('.'), before = last == 0 ? 0 : name.rfind('.', last - 1);

@@ -34,7 +34,7 @@ Model read_model(const std::string& name);
 void write_model(const std::string& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
                  bool half, bool overwrite);
 
-/// Starting weights from a safetensors file of torchvision or timm: a whole RetinaNet ("backbone.body.conv1.weight"), or a
+/// Starting weights from a model or checkpoint of ours, or from a safetensors file of torchvision or timm: a whole RetinaNet ("backbone.body.conv1.weight"), or a
 /// ResNet-50 alone ("conv1.weight"); `whole` takes heads and pyramid too, else the backbone only. Returns how many of the
 /// network's tensors were found. Throws Error (Fault::input) naming file and tensor if a shape differs or none is found.
 std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, Params& params);
