@@ -1,4 +1,14 @@
 // TOML into Config's flat map, with toml++; sizes and depth are bounded before it parses.
+// toml++ 3.3 asserts what a file can break (a "[" without a name behind it), so here its assertions throw. With NDEBUG
+// it would take them for granted.
+#undef NDEBUG
+namespace star {
+struct BrokenAssertion {};
+constexpr void toml_assert(bool holds) {
+    if (!holds) throw BrokenAssertion();
+}
+}  // namespace star
+#define TOML_ASSERT(condition) star::toml_assert(static_cast<bool>(condition))
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
@@ -44,6 +54,28 @@ std::string one_line(std::string_view text) {
     for (char& c : line)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
     return line;
+}
+
+bool breaks_parser(std::string_view text) {
+    try {
+        [[maybe_unused]] const auto parsed = toml::parse(text);
+        return false;
+    } catch (const BrokenAssertion&) {
+        return true;
+    }
+}
+
+toml::parse_result parse(std::string_view text, const std::string& where) {
+    try {
+        return toml::parse(text, where);
+    } catch (const BrokenAssertion&) {
+    }
+    std::vector<std::size_t> ends;  // of the lines; the one at fault ends the shortest beginning that breaks it too
+    for (std::size_t at = 0; at < text.size(); ++at)
+        if (text[at] == '\n') ends.push_back(at + 1);
+    const auto line = std::partition_point(ends.begin(), ends.end(),
+                                           [&](std::size_t end) { return !breaks_parser(text.substr(0, end)); });
+    fail(Fault::usage, where, ":", line - ends.begin() + 1, ": not TOML: a name is missing");
 }
 
 }  // namespace
@@ -99,7 +131,7 @@ void Config::load(const std::string& path) {
 void Config::load_text(std::string_view text, const std::string& where) {
     if (text.size() > max_bytes) fail(Fault::usage, where, ": over 1 MB: not a configuration");
     check_depth(text, where);
-    const toml::parse_result result = toml::parse(text, where);
+    const toml::parse_result result = parse(text, where);
     if (!result)
         fail(Fault::usage, where, ":", result.error().source().begin.line, ": ",
              one_line(result.error().description()));
@@ -123,7 +155,7 @@ void Config::set(const std::string& assignment) {
         fail(Fault::usage, "--set ", one_line(assignment), ": the value is missing, or not on one line");
     const std::string source = "--set";
     check_depth(text, source);
-    const toml::parse_result result = toml::parse("value = " + text, source);
+    const toml::parse_result result = parse("value = " + text, source);
     if (result && !result.table().get("value")->is_table()) {
         values_[key] = Parser{source}.value(*result.table().get("value"));
         return;

@@ -79,6 +79,7 @@ void check(const Procedure& p, int largest_stride) {
     within("full", p.normalise.full, 1e-30, 1e30);
     within("core", p.core, 8, 4096);
     within("halo", p.halo, 0, 1024);
+    within("(core + 2 halo) times input_scale", double(p.core + 2 * p.halo) * p.input_scale, 8, 8192);
     const auto whole = [&](const char* field, int value) {
         if (std::int64_t{value} * p.input_scale % largest_stride)
             fail(Fault::usage, field, " = ", value, ": times input_scale it must be a multiple of the largest stride, ", largest_stride);

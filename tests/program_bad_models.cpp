@@ -116,6 +116,8 @@ TEST_CASE("models: settings that ask for too much") {
            {});
     // tiles of 1.9e5 x 1.9e5 network pixels
     m.file(m.with_settings({{"procedure.core", "4096"}, {"procedure.halo", "1024"}, {"procedure.input_scale", "32"}}),
-           {});
-    m.file(m.with_settings({{"procedure.top_k", "1048576"}, {"procedure.core", "4096"}}), {}, 5);
+           {"core", "input_scale"});
+    // tiles of 4128 x 4128: a network that could be run, with more memory than --mem-limit allows
+    write_safetensors(m / "bad.safetensors", m.with_settings({{"procedure.core", "4096"}}), true);
+    m.refused("detect -q image.fits -o out.fits --model bad.safetensors", 5, {"image.fits", "--mem-limit", "1500"});
 }

@@ -37,7 +37,9 @@ TEST_CASE("configuration: file, line and key are named") {
     bad("[exposure]\nexptime = nan\n", {"bad.toml:2", "exposure.exptime"});
     bad("[exposure]\nexptme = 100\n", {"bad.toml:2", "exposure.exptme", "exposure.exptime"});
     bad("[exposure\nexptime = 100\n", {"bad.toml:1"});
-    bad(std::string(100000, '['), {});
+    for (const char* header : {"[", "[[", "[,]", "[[ [a]]", "[\x01]"})
+        bad("\n\n" + std::string(header) + "\n", {"bad.toml:3"});
+    bad(std::string(100000, '['), {"bad.toml:1"});
     bad("a = \"" + std::string(2 << 20, 'x') + "\"", {});
     b.refused("simulate -q -o out.fits --config none.toml", 2, {"none.toml"});
     b.refused("simulate -q -o out.fits --set exposure.exptme=100", 2, {"exposure.exptme", "exposure.exptime"});

@@ -178,6 +178,7 @@ int detect(const Options& o, const Common& common) {
                 "pixel. Wrote {}{}{}",
                 o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4], stars, found.sky.background,
                 found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
+    if (found.cancelled) console.warn("{}: partial: stopped after {} of {} tiles", o.output, found.tiles_done, found.tiles);
     return found.cancelled ? interrupt::exit_code() : 0;
 }
 

@@ -5,7 +5,7 @@
 #include <fitsio.h>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <toml++/toml.h>
+#include <toml++/impl/version.h>
 #include <wcslib/wcs.h>
 #include <zlib.h>
 
