@@ -11,7 +11,8 @@ namespace {
 
 float stretch(float flux, float background, float sigma, Normalise how) {
     if (how.by == Normalise::By::paper) return (std::max(flux, background) - background) / (how.full - background);
-    return std::asinh((flux - background) / (how.softening * sigma));
+    // in double: a pixel of 3e38 is finite, and must stay so
+    return float(std::asinh((double(flux) - background) / (double(how.softening) * sigma)));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -55,6 +56,15 @@ struct ThreadPool::State {
     bool stop = false;
     std::vector<std::thread> threads;
 
+    ~State() {
+        {
+            const std::lock_guard hold(lock);
+            stop = true;
+        }
+        work.notify_all();
+        for (auto& t : threads) t.join();
+    }
+
     void serve(int most) {
         std::unique_lock hold(lock);
         for (;;) {
@@ -76,17 +86,15 @@ ThreadPool::ThreadPool(int threads, Isa isa)
     : state_(std::make_unique<State>()), threads_(threads > 0 ? threads : granted_processors()), isa_(isa) {
     require(threads >= 0 && threads <= 4096, "ThreadPool: ", threads, " threads");
     require(isa <= best_isa(), "ThreadPool: this processor has no ", isa_name(isa));
-    for (int i = 1; i < threads_; ++i) state_->threads.emplace_back([this] { state_->serve(threads_); });
+    try {  // the threads see State alone: a pool that can't be completed takes it down with those that exist
+        for (int i = 1; i < threads_; ++i)
+            state_->threads.emplace_back([state = state_.get(), most = threads_] { state->serve(most); });
+    } catch (const std::system_error&) {
+        fail(Fault::device, "the system gives no more than ", state_->threads.size() + 1, " threads of ", threads_);
+    }
 }
 
-ThreadPool::~ThreadPool() {
-    {
-        const std::lock_guard hold(state_->lock);
-        state_->stop = true;
-    }
-    state_->work.notify_all();
-    for (auto& t : state_->threads) t.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::run(std::int64_t items, void* body, Call call) {
     Loop loop(items, body, call);

@@ -111,8 +111,11 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
     }
     tiles_in_flight = std::min(tiles_in_flight, int(origins.size()));
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
-    queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised,
-                std::vector<std::pair<int, int>>(std::size_t(tiles_in_flight)));
+    for (const std::size_t batch : {std::size_t(tiles_in_flight), origins.size() % std::size_t(tiles_in_flight)}) {
+        if (batch == 0) continue;  // the last batch may be smaller, and want more of an operation's workspace
+        activations.release(0);
+        queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised, std::vector<std::pair<int, int>>(batch));
+    }
     activations = Arena(stream.device, activations.peak());
     scratch = Arena(stream.device, scratch.peak());
 

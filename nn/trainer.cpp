@@ -34,7 +34,7 @@ void check(const Training& t) {
     within("beta", t.boxes.beta, 0, 100);
     within("box_weight", t.boxes.weight, 0, 1000);
     within("foreground", t.matching.foreground, 0, 1);
-    within("background", t.matching.background, 0, t.matching.foreground);
+    within("background", t.matching.background, 1e-6, t.matching.foreground);
 }
 
 float scheduled_rate(const Training& t, std::int64_t step) {
@@ -61,6 +61,7 @@ template <class T>
 Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const Training& how, std::uint64_t seed)
     : stream_(stream), input_scale_(input_scale), how_(how), net_(std::make_unique<RetinaNet>(a)), memory_(std::make_shared<Memory>()) {
     check(how);
+    if (a.in_channels != 1) fail(Fault::usage, "in_channels = ", a.in_channels, ": fields have one channel");
     how_.focal.classes = a.classes;
     how_.focal.per_cell = a.per_cell();
     params_ = std::make_unique<Params>(stream, Params::Use::training, [&](const VisitParam& v) { net_->params(v); });
@@ -97,7 +98,8 @@ void Trainer<T>::upload(const TrainingBatch& batch) {
     require(batch.labels.size() == batch.boxes.size() && std::int64_t(batch.first.size()) == m.first.size() &&
                 batch.first.front() == 0 && batch.first.back() == units && std::is_sorted(batch.first.begin(), batch.first.end()),
             "Trainer: truth that doesn't fit together");
-    require(units <= m.boxes.size(), "Trainer: ", units, " units in a batch, room for ", m.boxes.size());
+    if (units > m.boxes.size())
+        fail(Fault::usage, "a batch of ", units, " units: there is room for ", m.boxes.size(), ", one in ", pixels_per_unit, " pixels");
     std::vector<Box> scaled = batch.boxes;
     const auto s = float(input_scale_);
     for (Box& b : scaled) b = {b.x0 * s, b.y0 * s, b.x1 * s, b.y1 * s};
@@ -113,7 +115,6 @@ HeadOutputs<T> Trainer<T>::forward_and_loss(const Pass& pass, RetinaNet::Saved<T
     Memory& m = *memory_;
     const int N = how_.batch;
     const Shape sky{N, how_.height, how_.width, 1}, input{N, how_.height * input_scale_, how_.width * input_scale_, 1};
-    require(net_->architecture.in_channels == 1, "Trainer: fields have one channel");
     View<const T> x;
     {
         const auto typed = pass.activations.take<T>(sky);

@@ -54,7 +54,7 @@ public:
     /// Starting values are a function of `seed`; then load() may replace them.
     Trainer(Stream stream, const Architecture&, int input_scale, const Training&, std::uint64_t seed);
 
-    /// One optimiser step. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay
+    /// One optimiser step. Waits until the batch is on the device (it may be reused on return), not for the step. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay
     /// as they were (adam_step skips) and the caller sees it in losses().
     void step(const TrainingBatch&);
     /// The losses of a batch with the running statistics; nothing changes. averaged: with the averaged weights.

@@ -58,9 +58,9 @@ Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info) 
     std::vector<std::int32_t> id(n);
     for (std::size_t i = 0; i < n; ++i) id[i] = std::int32_t(i + 1);
     c.push_back({"BLEND_ID", "", "number of the blending unit, from 1 in order of SCORE", "meta.id;meta.main", "I8", id});
-    c.push_back({"X_IMAGE", "pix", "centre of the unit; centre of the first pixel = 1", "pos.cartesian.x", "F10.3",
+    c.push_back({"X_IMAGE", "pix", "centre of the unit's box; centre of the first pixel = 1", "pos.cartesian.x", "F10.3",
                  doubles([](auto& b) { return b.x + half; })});
-    c.push_back({"Y_IMAGE", "pix", "centre of the unit; centre of the first pixel = 1", "pos.cartesian.y", "F10.3",
+    c.push_back({"Y_IMAGE", "pix", "centre of the unit's box; centre of the first pixel = 1", "pos.cartesian.y", "F10.3",
                  doubles([](auto& b) { return b.y + half; })});
     c.push_back({"XMIN_IMAGE", "pix", "left edge of the box", "pos.cartesian.x;stat.min", "F10.3", doubles([](auto& b) { return b.box.x0 + half; })});
     c.push_back({"YMIN_IMAGE", "pix", "lower edge of the box", "pos.cartesian.y;stat.min", "F10.3", doubles([](auto& b) { return b.box.y0 + half; })});
@@ -115,7 +115,7 @@ std::vector<Blend> read_blends(const std::string& file) {
         b.score = score[i];
         for (int k = 0; k < classes_in_catalogue; ++k) b.p[k] = p[std::size_t(k)][i];
         b.flux = flux[i], b.flux_error = flux_error[i], b.magnitude = mag[i], b.magnitude_error = mag_error[i], b.background = background[i];
-        b.flags = std::isfinite(flags[i]) ? std::int32_t(flags[i]) : 0;
+        b.flags = flags[i] >= 0 && flags[i] <= 0x7fffffff ? std::int32_t(flags[i]) : 0;
     }
     return blends;
 }

@@ -29,6 +29,8 @@ struct Common {
     /// Built-in preset, built-in architecture, --config files in order, then --set: later layers win. Empty names are
     /// left out.
     Config layers(const std::string& preset, const std::string& architecture) const;
+    /// For commands that work from a model or a file alone. Throws Error (Fault::usage) if a configuration was given.
+    void refuse_configuration(const char* command) const;
     /// Cards that say where a file comes from: program, version, commit, command line.
     std::vector<Card> provenance() const;
 };

@@ -112,7 +112,9 @@ int detect(const Options& o, const Common& common) {
     FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
     std::optional<AtomicFile> regions;
     if (!o.regions.empty()) regions.emplace(o.regions, common.overwrite);
+    common.refuse_configuration("detect");
     Model model = read_model(o.model);
+    if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     check(model.procedure, model.architecture.largest_stride());
     const Observation observation = open_observation(o.image, model, console);
@@ -144,6 +146,8 @@ int detect(const Options& o, const Common& common) {
     if (found.sky.usable_pixels == 0)
         console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image, image.pixels.size());
 
+    if (found.sky.sigma_estimated && found.sky.usable_pixels)
+        console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image, found.sky.sigma);
     const std::vector<Blend> blends = blends_of(found, observation, in_domain);
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
     std::vector<Card> cards = common.provenance();
@@ -156,6 +160,7 @@ int detect(const Options& o, const Common& common) {
                                {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
                                {"BACKGND", found.sky.background, "mean background, image units"},
                                {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
+                               {"SIGMASRC", std::string(found.sky.sigma_estimated ? "image" : "noise model"), "where SIGMA comes from"},
                                {"COMPLETE", !found.cancelled, "F: interrupted, tiles are missing"},
                                {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
     for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"}, {"GAIN", observation.gain, "[electron/adu] used"},
@@ -200,7 +205,7 @@ Command add_detect(CLI::App& program, Common& common) {
     app->add_option("--saturate", o->image.saturate, "Level from which pixels are saturated, image units");
     app->add_option("--zeropoint", o->image.zeropoint, "Magnitude of one unit of the image (default: MAGZERO, PHOTZP, or PHOTFLAM and PHOTPLAM)");
     app->add_option("--magsys", o->image.magnitude_system, "System of --zeropoint: AB or Vega (default: AB)");
-    app->add_option("--mem-limit", o->mem_limit_mb, "MB")->capture_default_str()->check(CLI::Range(16, 1 << 20));
+    app->add_option("--mem-limit", o->mem_limit_mb, "MB for maps and tiles in work; the image and the catalogue come on top")->capture_default_str()->check(CLI::Range(16, 1 << 20));
     return {app, [o, &common] { return detect(*o, common); }};
 }
 

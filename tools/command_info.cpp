@@ -74,7 +74,8 @@ void describe_fits(const std::string& name) {
     }
 }
 
-int info(const Options& o) {
+int info(const Options& o, const Common& common) {
+    common.refuse_configuration("info");
     if (o.flags >= 0) return explain_flags(o.flags), 0;
     if (o.file.empty()) {
         fmt::print("presets:");
@@ -98,12 +99,12 @@ int info(const Options& o) {
 
 }  // namespace
 
-Command add_info(CLI::App& program, Common&) {
+Command add_info(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("info", "What a FITS file, a model or a checkpoint holds; what FLAGS mean");
     auto o = std::make_shared<Options>();
     app->add_option("file", o->file, "A file or a built-in model; without one: what is built in");
     app->add_option("--flags", o->flags, "A value of FLAGS to be explained")->check(CLI::NonNegativeNumber);
-    return {app, [o] { return info(*o); }};
+    return {app, [o, &common] { return info(*o, common); }};
 }
 
 }  // namespace star

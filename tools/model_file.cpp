@@ -8,13 +8,14 @@
 #include <sstream>
 
 #include "io/hash.h"
+#include "tools/catalogue.h"
 #include "tools/embedded.h"
 #include "tools/setup.h"
 
 namespace star {
 namespace {
 
-constexpr std::uintmax_t largest_model = std::uintmax_t{2} << 30;  // bytes; ours are a few million
+constexpr std::uintmax_t largest_model = std::uintmax_t{256} << 20;  // bytes; ours are a few million, the paper's 65 million
 
 // The file's bytes and the name to use in errors.
 std::pair<std::string, std::string> fetch(const std::string& name) {
@@ -64,6 +65,9 @@ Model read_model(const std::string& name) {
         Config c;
         c.load_text(m.config, where);
         m.architecture = read_architecture(c);
+        if (m.architecture.in_channels != 1) fail(Fault::input, "network.in_channels is ", m.architecture.in_channels, ": the sky has one");
+        if (m.architecture.classes > classes_in_catalogue)
+            fail(Fault::input, "network.classes is ", m.architecture.classes, ": a catalogue has ", classes_in_catalogue);
         m.procedure = read_procedure(c, m.architecture);
         m.exposure = read_exposure(c);  // not the PSF: it may be a file that isn't here, and use doesn't need it
         m.pixel_scale = c.number("exposure.pixel_scale", 0, 0, 1e4);

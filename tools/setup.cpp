@@ -37,7 +37,13 @@ Psf read_psf(Config& c, double pixel_scale) {
         return enclosed > 0 ? Psf::moffat_enclosing(enclosed, radius / pixel_scale, beta) : Psf::moffat(fwhm, beta);
 
     if (file.empty()) c.refuse("psf.kind", "\"file\" needs psf.file, a FITS image");
-    const FitsImage image = read_image(file);
+    const FitsImage image = [&] {
+        try {
+            return read_image(file);
+        } catch (const Error& e) {
+            fail(e.fault, e.what(), " (psf.file of the configuration; --set psf.file=... names another)");
+        }
+    }();
     PsfImage p;
     p.pixels = image.pixels;
     p.w = image.width, p.h = image.height;
@@ -198,7 +204,7 @@ TrainingRun read_training(Config& c) {
     t.boxes.beta = float(c.number("training.beta", t.boxes.beta, 0, 100));
     t.boxes.weight = float(c.number("training.box_weight", t.boxes.weight, 0, 1000));
     t.matching.foreground = float(c.number("training.foreground", t.matching.foreground, 0, 1));
-    t.matching.background = float(c.number("training.background", t.matching.background, 0, t.matching.foreground));
+    t.matching.background = float(c.number("training.background", t.matching.background, 1e-6, t.matching.foreground));
     t.frozen_norm = c.boolean("training.frozen_norm", t.frozen_norm);
     r.fields = int(c.integer("training.fields", std::min(r.fields, t.batch), 1, t.batch));
     if (t.batch % r.fields) c.refuse("training.fields", "must divide training.batch");

@@ -55,8 +55,10 @@ MockField read_truth(const std::string& file) {
     MockField field;
     const auto unit = stars.numbers("UNIT_ID"), x = stars.numbers("X_IMAGE"), y = stars.numbers("Y_IMAGE"), mag = stars.numbers("MAG"),
                flux = stars.numbers("FLUX");
-    for (std::size_t i = 0; i < x.size(); ++i)
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        if (!(unit[i] >= -1 && unit[i] <= 1e9)) fail(Fault::input, file, ": TRUTH_STARS: row ", i + 1, ": UNIT_ID out of range");
         field.stars.push_back({x[i] - fits_minus_edge, y[i] - fits_minus_edge, mag[i], flux[i], int(unit[i])});
+    }
     const auto ux = units.numbers("X_IMAGE"), uy = units.numbers("Y_IMAGE"), x0 = units.numbers("XMIN_IMAGE"), y0 = units.numbers("YMIN_IMAGE"),
                x1 = units.numbers("XMAX_IMAGE"), y1 = units.numbers("YMAX_IMAGE"), count = units.numbers("NSTARS"), label = units.numbers("LABEL");
     int first = 0;
