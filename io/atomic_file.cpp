@@ -35,6 +35,7 @@ fs::path folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path, bool overwrite) : target_(path), overwrite_(overwrite) {
+    if (path == "-") fail(Fault::output, "-: what is written needs a file; standard output isn't one");
     std::error_code error;
     if (fs::is_symlink(target_, error)) target_ = fs::weakly_canonical(target_, error).string();
     const fs::path name = fs::path(target_).filename();

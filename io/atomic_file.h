@@ -9,7 +9,8 @@ namespace star {
 class AtomicFile {
 public:
     /// Creates an empty temporary file in the folder of `path`, so that a folder that can't be written is known before
-    /// the work. Fails if `path` exists and `overwrite` is false, or if it is anything but a regular file. A symbolic
+    /// the work. Fails if `path` exists and `overwrite` is false, or if it is anything but a regular file,
+    /// or is called "-". A symbolic
     /// link is followed.
     AtomicFile(const std::string& path, bool overwrite);
     ~AtomicFile();

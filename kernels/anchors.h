@@ -8,7 +8,8 @@ namespace star {
 
 inline constexpr int max_levels = 6, max_anchors_per_cell = 12;
 
-/// One level of the pyramid: a grid of h x w cells. Anchor (i,j,a) is cell[a] moved by (j * stride_x, i * stride_y) pixels.
+/// One level of the pyramid: a grid of h x w cells. Anchor (i,j,a) is cell[a] moved by (j * stride_x, i * stride_y)
+/// pixels.
 struct AnchorLevel {
     int h = 0, w = 0;
     float stride_y = 1, stride_x = 1;  ///< pixels of the network's input
@@ -16,7 +17,8 @@ struct AnchorLevel {
     Box cell[max_anchors_per_cell];
 };
 
-/// All anchors of an image. Index within an image: level.first + (i * w + j) * per_cell + a. Plain data, passed by value.
+/// All anchors of an image. Index within an image: level.first + (i * w + j) * per_cell + a. Plain data, passed by
+/// value.
 struct AnchorGrid {
     int levels = 0, per_cell = 0, total = 0;
     AnchorLevel level[max_levels];
@@ -39,8 +41,8 @@ constexpr Box anchor_box(const AnchorGrid& g, int anchor) {
     return anchor_box(l, cell / l.w, cell % l.w, at % g.per_cell);
 }
 
-/// A box relative to an anchor (Girshick et al. 2014): shift of the centre in units of the anchor's size, logarithm of the
-/// ratio of sizes.
+/// A box relative to an anchor (Girshick et al. 2014): shift of the centre in units of the anchor's size, logarithm of
+/// the ratio of sizes.
 struct Delta {
     float x, y, w, h;
 };

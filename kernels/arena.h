@@ -18,7 +18,8 @@ public:
     template <class T>
     View<T> take(Shape shape) {
         const std::int64_t at = used_;
-        require(shape.size() >= 0 && shape.size() < (std::int64_t{1} << 46), "arena: ", shape.size(), " elements wanted");
+        require(shape.size() >= 0 && shape.size() < (std::int64_t{1} << 46), "arena: ", shape.size(),
+                " elements wanted");
         used_ += (shape.size() * std::int64_t{sizeof(T)} + 255) / 256 * 256;
         require(used_ <= capacity_, "arena: ", used_, " bytes wanted, ", capacity_, " reserved");
         peak_ = std::max(peak_, used_);

@@ -5,19 +5,19 @@
 namespace star {
 
 struct Mesh {
-    int size = 64;     ///< pixels per cell, each way; the last row and column of cells may be smaller (merged if < size/2)
-    int filter = 3;    ///< median filter over so many cells, odd; 1 for none
-    float clip = 3;    ///< sigma of the clipping about the median
-    int rounds = 20;   ///< of clipping at most
+    int size = 64;  ///< pixels per cell, each way; the last row and column of cells may be smaller (merged if < size/2)
+    int filter = 3;   ///< median filter over so many cells, odd; 1 for none
+    float clip = 3;   ///< sigma of the clipping about the median
+    int rounds = 20;  ///< of clipping at most
 };
 
 constexpr int mesh_cells(int extent, int size) { return extent < size ? 1 : (extent + size / 2) / size; }
 
 /// Per cell, from its usable pixels (finite, and mask = 0): clip iteratively at `clip` sigma about the median; then
 /// background = 2.5 median - 1.5 mean, or the median where |mean - median| >= 0.3 sigma (a crowded cell); rms = clipped
-/// sigma. Cells with fewer than a quarter of their pixels usable take the median of the nearest square ring of cells that
-/// has others (if all are such, of those with any usable pixel); then both maps are median filtered, windows cut at the
-/// edges. The median of an even number is the mean of the middle two.
+/// sigma. Cells with fewer than a quarter of their pixels usable take the median of the nearest square ring of cells
+/// that has others (if all are such, of those with any usable pixel); then both maps are median filtered, windows cut
+/// at the edges. The median of an even number is the mean of the middle two.
 ///   image   (1,H,W,1) float
 ///   mask    (1,H,W,1) uint8, non-zero = unusable; data = null for none
 ///   level   (1,mesh_cells(H),mesh_cells(W),1) float, overwritten; all 0 if no pixel is usable

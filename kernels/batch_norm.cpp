@@ -96,7 +96,8 @@ void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, Batch
             const Moments m = add_runs(partial, runs, c);
             mean[c] = float(m.mean), inv_std[c] = inverse_std(m.square / double(runs.rows), how.epsilon);
             const double unbiased = m.square / double(std::max<std::int64_t>(runs.rows - 1, 1));
-            if (!std::isfinite(m.mean) || !std::isfinite(unbiased)) continue;  // one bad image must not poison them for ever
+            if (!std::isfinite(m.mean) || !std::isfinite(unbiased))
+                continue;  // one bad image must not poison them for ever
             p.mean[c] = float((1.0 - how.momentum) * p.mean[c] + how.momentum * m.mean);
             p.variance[c] = float((1.0 - how.momentum) * p.variance[c] + how.momentum * unbiased);
         }

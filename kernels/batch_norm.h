@@ -1,6 +1,6 @@
-// Batch normalisation over N,H,W (Ioffe & Szegedy 2015), with the residual addition and ReLU that follow it in a ResNet.
-// Three modes: batch statistics (training from scratch), frozen running statistics (pretrained, adapting), and folded into
-// the convolution before it (inference: batch_norm_fold).
+// Batch normalisation over N,H,W (Ioffe & Szegedy 2015), with the residual addition and ReLU that follow it in a
+// ResNet. Three modes: batch statistics (training from scratch), frozen running statistics (pretrained, adapting), and
+// folded into the convolution before it (inference: batch_norm_fold).
 #pragma once
 #include "kernels/arena.h"
 
@@ -8,9 +8,10 @@ namespace star {
 
 struct BatchNorm {
     float epsilon = 1e-5f;
-    float momentum = 0.1f;  ///< running = (1 - momentum) running + momentum batch; the variance unbiased, as PyTorch has it
-    bool frozen = false;    ///< normalise with the running statistics, leave them alone
-    bool relu = false;      ///< y = max(y, 0) at the end
+    float momentum =
+        0.1f;  ///< running = (1 - momentum) running + momentum batch; the variance unbiased, as PyTorch has it
+    bool frozen = false;  ///< normalise with the running statistics, leave them alone
+    bool relu = false;    ///< y = max(y, 0) at the end
 };
 
 /// One value per channel, on the device.
@@ -21,12 +22,12 @@ struct BatchNormParams {
     float* variance;  ///< running; updated unless frozen
 };
 
-// T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Sums are
-// float sums over short runs of rows, which are added in double, in order: a function of the shape alone. Each run is
-// summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below about
-// 256 u (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0.
-// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon < 0
-// (0 is what torchvision's COCO_V1 weights want: then variances must not be 0).
+// T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Sums
+// are float sums over short runs of rows, which are added in double, in order: a function of the shape alone. Each run
+// is summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below about 256 u
+// (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0. Queued on
+// `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon < 0 (0 is what
+// torchvision's COCO_V1 weights want: then variances must not be 0).
 
 /// y = gamma (x - mean) * inv_std + beta [+ residual] [then ReLU];  inv_std = 1 / sqrt(variance + epsilon).
 ///   residual  added before the ReLU; data = null for none

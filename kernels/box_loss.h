@@ -10,8 +10,8 @@ struct BoxLoss {
 };
 
 /// With t = encode(truth, anchor) and d = deltas[n,i,j,4a...4a+3] - t for each anchor that has a unit:
-/// loss = weight * sum over n of 1 / (N max(1, positives[n])) * sum s(d),  s(d) = d^2 / (2 beta) if |d| < beta, else |d| - beta/2
-/// ddeltas = d loss / d deltas; zero for anchors without a unit and for the channels' padding.
+/// loss = weight * sum over n of 1 / (N max(1, positives[n])) * sum s(d),  s(d) = d^2 / (2 beta) if |d| < beta, else
+/// |d| - beta/2 ddeltas = d loss / d deltas; zero for anchors without a unit and for the channels' padding.
 ///   deltas     (N,H,W,C) T (float or bf16), C >= 4 per_cell
 ///   level      which level of `grid` this is
 ///   match      (N,1,1,total) from match_anchors

@@ -27,7 +27,8 @@ constexpr Shape conv_shape(Shape x, Shape w, Conv how) {
 ///   bias  (K)         or null for none
 ///   y     (N,I,J,K)   overwritten; conv_shape()
 template <class T>
-void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y, Arena& scratch);
+void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+                  Arena& scratch);
 
 /// The gradient by x of dot(dy, conv_forward(x)) without ReLU:
 /// dx[n,h,v,c] = sum_{k,r,s} dy[n,i,j,k] * w[k,r,s,c] over all i,j with i*stride - pad + r = h, j*stride - pad + s = v.
@@ -37,8 +38,8 @@ template <class T>
 void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, Arena& scratch);
 
 /// The gradients by w and bias of dot(dy, conv_forward(x)) without ReLU, *added* to dw and dbias:
-/// dw[k,r,s,c] += sum_{n,i,j} dy[n,i,j,k] * x[n, i*stride - pad + r, j*stride - pad + s, c],  dbias[k] += sum dy[n,i,j,k].
-/// Images are summed one after the other, in order.
+/// dw[k,r,s,c] += sum_{n,i,j} dy[n,i,j,k] * x[n, i*stride - pad + r, j*stride - pad + s, c],  dbias[k] += sum
+/// dy[n,i,j,k]. Images are summed one after the other, in order.
 ///   dw     (K,R,S,C)  float
 ///   dbias  (K)        float, or null for none
 template <class T>
@@ -47,7 +48,8 @@ void conv_backward_weight(Stream stream, View<const T> x, View<const T> dy, Conv
 
 namespace cpu {
 template <class T>
-void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y, std::byte* workspace);
+void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+                  std::byte* workspace);
 template <class T>
 void conv_backward_input(Stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, std::byte* workspace);
 template <class T>
@@ -61,7 +63,8 @@ std::int64_t conv_backward_weight_workspace(Stream, Shape x, Shape w, Conv how);
 namespace cuda {
 /// Tensor cores for bf16, plain FMA for float.
 template <class T>
-void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y, std::byte* workspace);
+void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+                  std::byte* workspace);
 std::int64_t conv_forward_workspace(Stream, Shape x, Shape w, Conv how);
 }  // namespace cuda
 

@@ -36,17 +36,24 @@ void release(Device device, void* p) noexcept {
 }
 
 void copy_to_device(Stream stream, void* device, const void* host, std::size_t bytes) {
-    on<[](Stream, void* d, const void* h, std::size_t n) { if (n) std::memcpy(d, h, n); }, cuda::copy_to_device>(
-        stream, device, host, bytes);
+    on<[](Stream, void* d, const void* h, std::size_t n) {
+        if (n) std::memcpy(d, h, n);
+    },
+       cuda::copy_to_device>(stream, device, host, bytes);
 }
 
 void copy_to_host(Stream stream, void* host, const void* device, std::size_t bytes) {
-    on<[](Stream, void* h, const void* d, std::size_t n) { if (n) std::memcpy(h, d, n); }, cuda::copy_to_host>(
-        stream, host, device, bytes);
+    on<[](Stream, void* h, const void* d, std::size_t n) {
+        if (n) std::memcpy(h, d, n);
+    },
+       cuda::copy_to_host>(stream, host, device, bytes);
 }
 
 void fill_zero(Stream stream, void* device, std::size_t bytes) {
-    on<[](Stream, void* d, std::size_t n) { if (n) std::memset(d, 0, n); }, cuda::fill_zero>(stream, device, bytes);
+    on<[](Stream, void* d, std::size_t n) {
+        if (n) std::memset(d, 0, n);
+    },
+       cuda::fill_zero>(stream, device, bytes);
 }
 
 void synchronize(Stream stream) {

@@ -32,11 +32,13 @@ inline Stream dry(Stream s) {
     return s;
 }
 
-void* allocate(Device, std::size_t bytes);  ///< 256-byte aligned, uninitialised. Throws Error (Fault::device) if out of memory.
+void* allocate(Device,
+               std::size_t bytes);  ///< 256-byte aligned, uninitialised. Throws Error (Fault::device) if out of memory.
 void release(Device, void*) noexcept;
-void copy_to_device(Stream, void* device, const void* host, std::size_t bytes);  ///< Queued; `host` must live until done.
-void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);    ///< Queued; `host` must live until done.
-void fill_zero(Stream, void* device, std::size_t bytes);                         ///< Queued.
+void copy_to_device(Stream, void* device, const void* host,
+                    std::size_t bytes);                                        ///< Queued; `host` must live until done.
+void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);  ///< Queued; `host` must live until done.
+void fill_zero(Stream, void* device, std::size_t bytes);                       ///< Queued.
 void synchronize(Stream);  ///< Waits, and throws the first error of anything queued before.
 
 /// Owned array on a device.

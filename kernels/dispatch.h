@@ -5,7 +5,8 @@
 
 namespace star {
 
-/// Calls on_cpu(stream, args...) or on_cuda(stream, args...), whichever the stream's device is; nothing on a dry stream.
+/// Calls on_cpu(stream, args...) or on_cuda(stream, args...), whichever the stream's device is; nothing on a dry
+/// stream.
 template <auto on_cpu, auto on_cuda, class... A>
 void on(Stream stream, A... args) {
     if (stream.dry) return;

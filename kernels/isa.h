@@ -5,7 +5,7 @@ namespace star {
 
 enum class Isa { baseline, avx2, avx512 };  // x86-64-v2 (SSE4.2); AVX2 + FMA; AVX-512 F, BW, DQ, VL
 
-Isa best_isa();               ///< The best this processor and operating system offer.
-const char* isa_name(Isa);    ///< "sse4.2", "avx2", "avx512".
+Isa best_isa();             ///< The best this processor and operating system offer.
+const char* isa_name(Isa);  ///< "sse4.2", "avx2", "avx512".
 
 }  // namespace star

@@ -9,9 +9,9 @@ inline constexpr std::int8_t label_background = -1, label_ignored = -2;
 
 /// The truth of a batch, on the device: units of all images one after the other.
 struct Truths {
-    View<const Box> boxes;               ///< (1,1,1,M)
-    View<const std::int8_t> labels;      ///< (1,1,1,M) class 0...classes-1, or label_ignored: a region nobody learns from
-    View<const int> first;               ///< (1,1,1,N+1) image n has the units first[n] ... first[n+1]-1
+    View<const Box> boxes;           ///< (1,1,1,M)
+    View<const std::int8_t> labels;  ///< (1,1,1,M) class 0...classes-1, or label_ignored: a region nobody learns from
+    View<const int> first;           ///< (1,1,1,N+1) image n has the units first[n] ... first[n+1]-1
 };
 
 struct Matching {

@@ -14,8 +14,8 @@ constexpr Shape max_pool_shape(Shape x, MaxPool how) {
 
 /// y[n,i,j,c] = max over r,s < size of x[n, i*stride - pad + r, j*stride - pad + s, c] inside the image.
 ///   from  (N,I,J,C) uint8, overwritten: r*size + s of the first maximum; null data for none. size <= 16
-/// NaN wins over numbers. Throws Error if a window could lie outside the image entirely (pad > size / 2), is larger than
-/// the padded image, or shapes disagree.
+/// NaN wins over numbers. Throws Error if a window could lie outside the image entirely (pad > size / 2), is larger
+/// than the padded image, or shapes disagree.
 template <class T>
 void max_pool_forward(Stream stream, View<const T> x, MaxPool how, View<T> y, View<std::uint8_t> from);
 

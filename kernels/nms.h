@@ -6,14 +6,15 @@ namespace star {
 
 struct Nms {
     enum class By {
-        iou,     ///< a box falls if its IoU with a kept one of its group is > threshold
-        centre   ///< a box falls if its centre is closer than threshold (pixels) to the centre of a kept one of its group
+        iou,    ///< a box falls if its IoU with a kept one of its group is > threshold
+        centre  ///< a box falls if its centre is closer than threshold (pixels) to the centre of a kept one of its
+                ///< group
     } by = By::iou;
     float threshold = 0.5f;
 };
 
-/// For each image: boxes in descending order of score (the first of equals first); each is kept unless a kept one of the
-/// same group suppresses it.
+/// For each image: boxes in descending order of score (the first of equals first); each is kept unless a kept one of
+/// the same group suppresses it.
 ///   boxes       (N,1,1,M)   finite
 ///   scores      (N,1,1,M)   finite
 ///   groups      (N,1,1,M)   int; data = null: all are one group

@@ -9,8 +9,8 @@ struct Normalise {
         paper,  ///< (max(F, B) - B) / (full - B): the paper's Eq. 3 and 4
         asinh   ///< asinh((F - B) / (softening * sigma))
     } by = By::asinh;
-    float full = 65535;      ///< paper: the largest flux a pixel can hold, in the image's units
-    float softening = 1;     ///< asinh: in units of the noise
+    float full = 65535;   ///< paper: the largest flux a pixel can hold, in the image's units
+    float softening = 1;  ///< asinh: in units of the noise
 };
 
 /// y = the stretch above; unusable pixels (not finite, or mask != 0) become 0 (the background).

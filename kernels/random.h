@@ -1,5 +1,5 @@
-// Random numbers by counter: Philox4x32-10 (Salmon et al. 2011). No state: a draw is a function of seed, stream and index,
-// so work can be split in any way and give the same bits, and a kernel on any device draws the same numbers.
+// Random numbers by counter: Philox4x32-10 (Salmon et al. 2011). No state: a draw is a function of seed, stream and
+// index, so work can be split in any way and give the same bits, and a kernel on any device draws the same numbers.
 #pragma once
 #include <cstdint>
 
@@ -11,7 +11,8 @@ struct Random4 {
 
 /// Four independent 32-bit words for (seed, stream, index).
 constexpr Random4 philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
-    std::uint32_t c[4] = {std::uint32_t(index), std::uint32_t(index >> 32), std::uint32_t(stream), std::uint32_t(stream >> 32)};
+    std::uint32_t c[4] = {std::uint32_t(index), std::uint32_t(index >> 32), std::uint32_t(stream),
+                          std::uint32_t(stream >> 32)};
     std::uint32_t k0 = std::uint32_t(seed), k1 = std::uint32_t(seed >> 32);
     for (int round = 0; round < 10; ++round) {
         const std::uint64_t a = std::uint64_t{0xD2511F53} * c[0], b = std::uint64_t{0xCD9E8D57} * c[2];
@@ -39,8 +40,8 @@ public:
     }
     double uniform(double low, double high) { return low + (high - low) * uniform(); }
     int below(int n) { return int(uniform() * n); }  ///< 0...n-1
-    double normal();                 ///< mean 0, variance 1 (Box-Muller)
-    double poisson(double mean);     ///< exact (Knuth below 10, Hörmann's PTRS above); mean >= 0
+    double normal();                                 ///< mean 0, variance 1 (Box-Muller)
+    double poisson(double mean);                     ///< exact (Knuth below 10, Hörmann's PTRS above); mean >= 0
 
 private:
     std::uint64_t seed_, stream_, index_ = 0;

@@ -18,14 +18,15 @@ namespace star {
 namespace {
 
 struct Loop {
-    Loop(std::int64_t items, void* body, void (*call)(void*, std::int64_t, int)) : items(items), body(body), call(call) {}
+    Loop(std::int64_t items, void* body, void (*call)(void*, std::int64_t, int))
+        : items(items), body(body), call(call) {}
 
     std::int64_t items;
     void* body;
     void (*call)(void*, std::int64_t, int);
     std::atomic<std::int64_t> next{0};
-    int joined = 1;   // workers that ever took part, the caller being worker 0
-    int active = 0;   // helpers inside right now
+    int joined = 1;  // workers that ever took part, the caller being worker 0
+    int active = 0;  // helpers inside right now
     std::mutex error_lock;
     std::int64_t error_item = 0;
     std::exception_ptr error;

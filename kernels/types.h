@@ -56,10 +56,8 @@ struct View {
     Shape shape{};
     constexpr std::int64_t size() const { return shape.size(); }
     template <class U>
-        requires std::is_same_v<U, const T>
-    constexpr operator View<U>() const {
-        return {data, shape};
-    }
+    requires std::is_same_v<U, const T>
+    constexpr operator View<U>() const { return {data, shape}; }
 };
 
 template <class T>

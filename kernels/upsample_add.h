@@ -11,8 +11,8 @@ namespace star {
 template <class T>
 void upsample_add(Stream stream, View<const T> coarse, View<const T> lateral, View<T> y);
 
-/// dcoarse, overwritten: the gradient by coarse of dot(dy, y); the one by lateral is dy itself. Sums in float in the order
-/// of h,w, rounded once.
+/// dcoarse, overwritten: the gradient by coarse of dot(dy, y); the one by lateral is dy itself. Sums in float in the
+/// order of h,w, rounded once.
 template <class T>
 void upsample_add_backward(Stream stream, View<const T> dy, View<T> dcoarse);
 

@@ -28,7 +28,8 @@ int Architecture::largest_stride() const {
 }
 
 void check(const Architecture& a) {
-    if (a.in_channels != 1 && a.in_channels != 3) fail(Fault::usage, "in_channels = ", a.in_channels, ": must be 1 or 3");
+    if (a.in_channels != 1 && a.in_channels != 3)
+        fail(Fault::usage, "in_channels = ", a.in_channels, ": must be 1 or 3");
     within("number of stem convolutions", double(a.stem.size()), 1, 4);
     for (const auto& c : a.stem) {
         within("stem size", c.size, 1, 11);
@@ -49,7 +50,8 @@ void check(const Architecture& a) {
     within("norm_epsilon", a.norm_epsilon, 0, 0.1);
     within("pyramid_width", a.pyramid_width, 8, 1024);
     within("head_width", a.head_width, 8, 1024);
-    if (a.pyramid_width % 8 || a.head_width % 8) fail(Fault::usage, "pyramid_width and head_width must be multiples of 8");
+    if (a.pyramid_width % 8 || a.head_width % 8)
+        fail(Fault::usage, "pyramid_width and head_width must be multiples of 8");
     within("pyramid_first", a.pyramid_first, 0, double(a.blocks.size()) - 1);
     within("pyramid_levels", a.pyramid_levels, 1, double(a.blocks.size()) - a.pyramid_first);
     within("pyramid_extra", a.pyramid_extra, 0, 2);
@@ -82,7 +84,8 @@ void check(const Procedure& p, int largest_stride) {
     within("(core + 2 halo) times input_scale", double(p.core + 2 * p.halo) * p.input_scale, 8, 8192);
     const auto whole = [&](const char* field, int value) {
         if (std::int64_t{value} * p.input_scale % largest_stride)
-            fail(Fault::usage, field, " = ", value, ": times input_scale it must be a multiple of the largest stride, ", largest_stride);
+            fail(Fault::usage, field, " = ", value, ": times input_scale it must be a multiple of the largest stride, ",
+                 largest_stride);
     };
     whole("core", p.core), whole("halo", p.halo);
     within("psf_fwhm", p.psf_fwhm, 0.1, 1000);

@@ -26,7 +26,8 @@ Detector<T>::Detector(Stream stream, const Architecture& a, const Procedure& p,
                       const std::function<const NamedTensor*(const std::string&)>& find)
     : procedure_(p), net_(std::make_unique<RetinaNet>(a)) {
     check(p, a.largest_stride());
-    if (a.classes > most_classes) fail(Fault::usage, "classes = ", a.classes, ": detection knows at most ", most_classes);
+    if (a.classes > most_classes)
+        fail(Fault::usage, "classes = ", a.classes, ": detection knows at most ", most_classes);
     params_ = std::make_unique<Params>(stream, Params::Use::inference, [&](const VisitParam& v) { net_->params(v); });
     const auto missing = params_->load(stream, find);
     if (!missing.empty()) fail(Fault::input, "tensor ", missing.front(), " is missing");
@@ -77,7 +78,8 @@ std::int64_t Detector<T>::memory_bytes(Stream stream, int height, int width, int
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
     const std::vector<std::pair<int, int>> origins(std::size_t(tiles_in_flight), {0, 0});
     queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, {nullptr, {1, height, width, 1}}, origins);
-    return activations.peak() + scratch.peak() + std::int64_t{height} * width * 13;  // image, background, normalised, mask
+    return activations.peak() + scratch.peak() +
+           std::int64_t{height} * width * 13;  // image, background, normalised, mask
 }
 
 template <class T>
@@ -99,7 +101,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
         for (int j = 0; j < across; ++j) {
             bool any = false;
             for (int y = i * core; y < std::min(H, (i + 1) * core) && !any; ++y)
-                for (int x = j * core; x < std::min(W, (j + 1) * core) && !any; ++x) any = sky.usable(std::int64_t{y} * W + x);
+                for (int x = j * core; x < std::min(W, (j + 1) * core) && !any; ++x)
+                    any = sky.usable(std::int64_t{y} * W + x);
             if (any)
                 origins.emplace_back(i * core, j * core);
             else
@@ -114,7 +117,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
     for (const std::size_t batch : {std::size_t(tiles_in_flight), origins.size() % std::size_t(tiles_in_flight)}) {
         if (batch == 0) continue;  // the last batch may be smaller, and want more of an operation's workspace
         activations.release(0);
-        queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised, std::vector<std::pair<int, int>>(batch));
+        queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised,
+                    std::vector<std::pair<int, int>>(batch));
     }
     activations = Arena(stream.device, activations.peak());
     scratch = Arena(stream.device, scratch.peak());
@@ -131,7 +135,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
             break;
         }
         const std::size_t last = std::min(origins.size(), first + std::size_t(tiles_in_flight));
-        const std::vector<std::pair<int, int>> some(origins.begin() + std::ptrdiff_t(first), origins.begin() + std::ptrdiff_t(last));
+        const std::vector<std::pair<int, int>> some(origins.begin() + std::ptrdiff_t(first),
+                                                    origins.begin() + std::ptrdiff_t(last));
         activations.release(0);
         const Tiles tiles = queue_tiles({stream, activations, scratch, Pass::Norm::folded}, normalised, some);
         const auto fetch = [&](auto& host, const auto& view) {
@@ -153,7 +158,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
                 const float s = float(scale), dx = float(x0 - procedure_.halo), dy = float(y0 - procedure_.halo);
                 d.box = {b.x0 / s + dx, b.y0 / s + dy, b.x1 / s + dx, b.y1 / s + dy};
                 const float x = d.box.x(), y = d.box.y();
-                if (x < float(x0) - margin || x >= float(x0 + core) + margin || y < float(y0) - margin || y >= float(y0 + core) + margin)
+                if (x < float(x0) - margin || x >= float(x0 + core) + margin || y < float(y0) - margin ||
+                    y >= float(y0 + core) + margin)
                     continue;
                 if (!(x >= 0 && x < float(W) && y >= 0 && y < float(H))) continue;  // a star must lie in the image
                 d.score = scores[at];
@@ -178,8 +184,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
     const Nms how{procedure_.suppress_by_centre ? Nms::By::centre : Nms::By::iou,
                   procedure_.suppress_by_centre ? procedure_.suppress * procedure_.psf_fwhm : procedure_.suppress};
     const auto queue = [&](Stream s, Arena& arena) {
-        nms(s, {all.data(), rows}, {score.data(), rows}, {nullptr, nothing}, {total.data(), one}, how, {kept.data(), rows},
-            {kept_count.data(), one}, arena);
+        nms(s, {all.data(), rows}, {score.data(), rows}, {nullptr, nothing}, {total.data(), one}, how,
+            {kept.data(), rows}, {kept_count.data(), one}, arena);
     };
     Arena measure = Arena::measuring();
     queue(dry(host), measure);

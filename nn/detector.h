@@ -14,29 +14,30 @@ inline constexpr int most_classes = 8;
 /// One blending unit. Coordinates in pixel edges of the image (types.h, Box).
 struct Detection {
     Box box;
-    float score = 0;                  ///< 1 - prod (1 - sigmoid): that there is a unit at all
-    int label = 0;                    ///< the likeliest class, from 0
-    float chances[most_classes] = {}; ///< sigmoid of each class's logit; not normalised
+    float score = 0;                   ///< 1 - prod (1 - sigmoid): that there is a unit at all
+    int label = 0;                     ///< the likeliest class, from 0
+    float chances[most_classes] = {};  ///< sigmoid of each class's logit; not normalised
 };
 
 struct Detections {
-    std::vector<Detection> units;     ///< in descending order of score
-    PreparedSky sky;                  ///< background and noise as they were used
-    int tiles = 0, tiles_done = 0;    ///< tiles without a usable pixel count as done
+    std::vector<Detection> units;   ///< in descending order of score
+    PreparedSky sky;                ///< background and noise as they were used
+    int tiles = 0, tiles_done = 0;  ///< tiles without a usable pixel count as done
     bool cancelled = false;
 };
 
 /// Called between batches of tiles; false stops, and what was found so far is returned.
 using Progress = std::function<bool(int tiles_done, int tiles)>;
 
-/// A trained network, ready to detect. Immutable: any number of threads may call detect() at once, each with a stream of
-/// its own on the device it was made for. T: float or bf16, the activations.
+/// A trained network, ready to detect. Immutable: any number of threads may call detect() at once, each with a stream
+/// of its own on the device it was made for. T: float or bf16, the activations.
 template <class T>
 class Detector {
 public:
-    /// Loads the weights that `find(name)` gives, folds the batch norms. Throws Error (Fault::input) naming a tensor that is
-    /// missing or has another shape.
-    Detector(Stream stream, const Architecture&, const Procedure&, const std::function<const NamedTensor*(const std::string&)>& find);
+    /// Loads the weights that `find(name)` gives, folds the batch norms. Throws Error (Fault::input) naming a tensor
+    /// that is missing or has another shape.
+    Detector(Stream stream, const Architecture&, const Procedure&,
+             const std::function<const NamedTensor*(const std::string&)>& find);
 
     /// tiles_in_flight: how many tiles are computed at once; changes memory and speed, never the result.
     /// An image without a usable pixel gives no units. Throws Error (Fault::device) if memory runs out.

@@ -24,7 +24,13 @@ struct Pass {
 
 /// A convolution's weight (K,R,S,C) for `out` and `in` channels, padded in memory.
 inline Param conv_weight(int in, int out, int size, Start start) {
-    return {{padded_channels(out), size, size, padded_channels(in)}, {out, size, size, in}, Run::decayed, start, {}, {}, {}};
+    return {{padded_channels(out), size, size, padded_channels(in)},
+            {out, size, size, in},
+            Run::decayed,
+            start,
+            {},
+            {},
+            {}};
 }
 
 inline Param per_channel(int channels, Run run, float value) {
@@ -39,7 +45,8 @@ inline Start kaiming_normal(int out, int size) {
 /// Memory for one call: kept for the backward sweep, or given back when the call returns.
 class CallMemory {
 public:
-    CallMemory(const Pass& pass, bool keep) : arena_(keep ? pass.activations : pass.scratch), mark_(arena_.mark()), keep_(keep) {}
+    CallMemory(const Pass& pass, bool keep)
+        : arena_(keep ? pass.activations : pass.scratch), mark_(arena_.mark()), keep_(keep) {}
     ~CallMemory() {
         if (!keep_) arena_.release(mark_);
     }
@@ -156,9 +163,9 @@ struct ConvNorm {
     /// Computes the folded parameters from the others, for Pass::Norm::folded.
     template <class T>
     void fold(Stream stream) const {
-        batch_norm_fold<float>(stream, weight.value, values(), norm.epsilon, folded_weight.value, folded_bias.value.data);
-        if constexpr (!std::is_same_v<T, float>)
-            convert<float, T>(stream, folded_weight.value, folded_weight.rounded);
+        batch_norm_fold<float>(stream, weight.value, values(), norm.epsilon, folded_weight.value,
+                               folded_bias.value.data);
+        if constexpr (!std::is_same_v<T, float>) convert<float, T>(stream, folded_weight.value, folded_weight.rounded);
     }
     /// conv_name and norm_name: PyTorch keeps the two apart ("conv1", "bn1").
     void params(const VisitParam& visit, const std::string& conv_name, const std::string& norm_name) {

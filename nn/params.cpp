@@ -63,7 +63,8 @@ Params::Params(Stream stream, Use use, const std::function<void(const VisitParam
     rounded_ = Buffer<bf16>(stream.device, total_);
     fill_zero(stream, rounded_.data(), std::size_t(total_) * sizeof(bf16));
     const bool training = use == Use::training;
-    if (training) grad_ = zeros(optimised_), m_ = zeros(optimised_), v_ = zeros(optimised_), averaged_ = zeros(optimised_);
+    if (training)
+        grad_ = zeros(optimised_), m_ = zeros(optimised_), v_ = zeros(optimised_), averaged_ = zeros(optimised_);
     for (const Entry& e : entries_) {
         e.param->value = {value_.data() + e.at, e.param->shape};
         e.param->rounded = {rounded_.data() + e.at, e.param->shape};
@@ -74,10 +75,14 @@ Params::Params(Stream stream, Use use, const std::function<void(const VisitParam
 
 const Buffer<float>& Params::block(Block b) const {
     switch (b) {
-        case Block::value: return value_;
-        case Block::averaged: return averaged_;
-        case Block::m: return m_;
-        case Block::v: break;
+        case Block::value:
+            return value_;
+        case Block::averaged:
+            return averaged_;
+        case Block::m:
+            return m_;
+        case Block::v:
+            break;
     }
     return v_;
 }
@@ -90,14 +95,21 @@ void Params::initialise(Stream stream, std::uint64_t seed) {
         each_element(*e.param, [&](std::int64_t at, std::int64_t) {
             float& x = host[std::size_t(e.at + at)];
             switch (start.by) {
-                case Start::By::constant: x = start.value; break;
-                case Start::By::normal: x = float(start.value * random.normal()); break;
-                case Start::By::uniform: x = float(random.uniform(-start.value, start.value)); break;
+                case Start::By::constant:
+                    x = start.value;
+                    break;
+                case Start::By::normal:
+                    x = float(start.value * random.normal());
+                    break;
+                case Start::By::uniform:
+                    x = float(random.uniform(-start.value, start.value));
+                    break;
             }
         });
     }
     copy_to_device(stream, value_.data(), host.data(), host.size() * sizeof(float));
-    if (averaged_.size()) copy_to_device(stream, averaged_.data(), host.data(), std::size_t(optimised_) * sizeof(float));
+    if (averaged_.size())
+        copy_to_device(stream, averaged_.data(), host.data(), std::size_t(optimised_) * sizeof(float));
     synchronize(stream);
     round(stream);
 }
@@ -143,9 +155,11 @@ std::vector<std::string> Params::load(Stream stream, const std::function<const N
         auto expected = want;
         if (grey) expected[1] = 3;
         if (t->shape != expected)
-            fail(Fault::input, "tensor ", e.name, " has shape ", describe(t->shape), ", the network wants ", describe(want));
+            fail(Fault::input, "tensor ", e.name, " has shape ", describe(t->shape), ", the network wants ",
+                 describe(want));
         if (std::int64_t(t->data.size()) != e.param->logical.size() * (grey ? 3 : 1))
-            fail(Fault::input, "tensor ", e.name, " has ", t->data.size(), " values, its shape ", describe(t->shape), " wants others");
+            fail(Fault::input, "tensor ", e.name, " has ", t->data.size(), " values, its shape ", describe(t->shape),
+                 " wants others");
         const std::int64_t plane = std::int64_t{e.param->logical.h} * e.param->logical.w;
         each_element(*e.param, [&](std::int64_t at, std::int64_t file) {
             float& x = host[std::size_t(e.at + at)];
@@ -154,7 +168,8 @@ std::vector<std::string> Params::load(Stream stream, const std::function<const N
                 return;
             }
             const std::int64_t first = file / plane * 3 * plane + file % plane;
-            x = t->data[std::size_t(first)] + t->data[std::size_t(first + plane)] + t->data[std::size_t(first + 2 * plane)];
+            x = t->data[std::size_t(first)] + t->data[std::size_t(first + plane)] +
+                t->data[std::size_t(first + 2 * plane)];
         });
     }
     copy_to_device(stream, to.data(), host.data(), host.size() * sizeof(float));

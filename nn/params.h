@@ -81,7 +81,7 @@ public:
 
     std::int64_t decayed() const { return decayed_; }
     std::int64_t optimised() const { return optimised_; }
-    std::int64_t count() const { return count_; }        ///< learnt numbers, without padding
+    std::int64_t count() const { return count_; }  ///< learnt numbers, without padding
     View<float> value() const { return flat(value_, optimised_); }
     View<float> grad() const { return flat(grad_, optimised_); }
     View<float> m() const { return flat(m_, optimised_); }

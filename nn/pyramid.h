@@ -32,7 +32,8 @@ struct Pyramid {
     /// From the backbone's stages to the levels that heads look at, taken from pass.activations.
     template <class T>
     std::vector<View<T>> forward(const Pass& pass, const std::vector<View<T>>& stages, Saved<T>* saved) const {
-        if (saved) saved->inner.resize(inner.size()), saved->layer.resize(layer.size()), saved->extra.resize(extra.size());
+        if (saved)
+            saved->inner.resize(inner.size()), saved->layer.resize(layer.size()), saved->extra.resize(extra.size());
         std::vector<View<T>> merged(inner.size());
         for (std::size_t l = inner.size(); l-- > 0;) {
             const View<const T> x = stages[std::size_t(first) + l];
@@ -91,9 +92,12 @@ struct Pyramid {
     }
 
     void params(const VisitParam& visit, const std::string& name) {
-        for (std::size_t l = 0; l < inner.size(); ++l) inner[l].params(visit, name + ".inner_blocks." + std::to_string(l) + ".0");
-        for (std::size_t l = 0; l < layer.size(); ++l) layer[l].params(visit, name + ".layer_blocks." + std::to_string(l) + ".0");
-        for (std::size_t l = 0; l < extra.size(); ++l) extra[l].params(visit, name + ".extra_blocks.p" + std::to_string(l + 6));
+        for (std::size_t l = 0; l < inner.size(); ++l)
+            inner[l].params(visit, name + ".inner_blocks." + std::to_string(l) + ".0");
+        for (std::size_t l = 0; l < layer.size(); ++l)
+            layer[l].params(visit, name + ".layer_blocks." + std::to_string(l) + ".0");
+        for (std::size_t l = 0; l < extra.size(); ++l)
+            extra[l].params(visit, name + ".extra_blocks.p" + std::to_string(l + 6));
     }
 };
 

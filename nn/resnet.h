@@ -14,7 +14,8 @@ struct Bottleneck {
     Bottleneck(int in, int width, int stride, float epsilon)
         : reduce(in, width, 1, {1, 0}, true, epsilon),
           spatial(width, width, 3, {stride, 1}, true, epsilon),
-          expand(width, 4 * width, 1, {1, 0}, true, epsilon, 0) {  // gamma = 0: the block starts as the identity (Goyal et al. 2017)
+          expand(width, 4 * width, 1, {1, 0}, true, epsilon,
+                 0) {  // gamma = 0: the block starts as the identity (Goyal et al. 2017)
         if (stride != 1 || in != 4 * width) projection.emplace(in, 4 * width, 1, Conv{stride, 0}, false, epsilon);
     }
 

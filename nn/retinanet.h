@@ -46,7 +46,8 @@ struct Head {
         }
     }
     void params(const VisitParam& visit, const std::string& name, const std::string& output_name) {
-        for (std::size_t i = 0; i < tower.size(); ++i) tower[i].params(visit, name + ".conv." + std::to_string(i) + ".0");
+        for (std::size_t i = 0; i < tower.size(); ++i)
+            tower[i].params(visit, name + ".conv." + std::to_string(i) + ".0");
         output.params(visit, name + "." + output_name);
     }
 };
@@ -61,7 +62,8 @@ struct RetinaNet {
         : architecture((check(a), a)),
           body(a),
           pyramid(a),
-          classes(a.pyramid_width, a.head_width, a.head_depth, a.per_cell() * a.classes, -std::log((1 - a.prior) / a.prior)),
+          classes(a.pyramid_width, a.head_width, a.head_depth, a.per_cell() * a.classes,
+                  -std::log((1 - a.prior) / a.prior)),
           boxes(a.pyramid_width, a.head_width, a.head_depth, a.per_cell() * 4, 0) {}
     RetinaNet(const RetinaNet&) = delete;  // Params points into it
     RetinaNet& operator=(const RetinaNet&) = delete;
@@ -77,7 +79,8 @@ struct RetinaNet {
     /// x (N,H,W,C): the normalised image(s), C = padded in_channels. Outputs per level, taken from pass.activations.
     template <class T>
     HeadOutputs<T> forward(const Pass& pass, View<const T> x, Saved<T>* saved) const {
-        require(x.shape.c == padded_channels(architecture.in_channels), "RetinaNet: an image of ", x.shape.c, " channels");
+        require(x.shape.c == padded_channels(architecture.in_channels), "RetinaNet: an image of ", x.shape.c,
+                " channels");
         const auto stages = body.forward<T>(pass, x, saved ? &saved->body : nullptr);
         const auto levels = pyramid.forward<T>(pass, stages, saved ? &saved->pyramid : nullptr);
         if (saved) {
@@ -110,7 +113,8 @@ struct RetinaNet {
             add<T>(pass.stream, dlevels[l], dx, false, dlevels[l]);
         }
         for (std::size_t s = 0; s < saved.stages.size(); ++s)
-            dstages.push_back(int(s) < pyramid.first ? View<T>{nullptr, nothing} : pass.scratch.take<T>(saved.stages[s]));
+            dstages.push_back(int(s) < pyramid.first ? View<T>{nullptr, nothing}
+                                                     : pass.scratch.take<T>(saved.stages[s]));
         pyramid.backward<T>(pass, dlevels, saved.pyramid, dstages);
         body.backward<T>(pass, dstages, saved.body);
     }

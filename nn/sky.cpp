@@ -45,7 +45,9 @@ PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
     const auto find_background = [&](Stream s, Arena& scratch) {
         background_mesh(s, image, mask, how.mesh, level.view(cells), rms.view(cells), scratch);
     };
-    const auto find_noise = [&](Stream s, Arena& scratch) { high_frequency_noise(s, image, mask, how.mesh, noise.data(), scratch); };
+    const auto find_noise = [&](Stream s, Arena& scratch) {
+        high_frequency_noise(s, image, mask, how.mesh, noise.data(), scratch);
+    };
     Arena rehearsal = Arena::measuring();
     find_background(dry(stream), rehearsal), find_noise(dry(stream), rehearsal);
     Arena scratch(stream.device, rehearsal.peak());
@@ -73,7 +75,8 @@ PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
     const Buffer<float> background(stream.device, shape.size());
     if (how.normalise.by == Normalise::By::paper) {  // Eq. 3 and 4 know one background, the mean
         if (!(how.normalise.full > float(out.background)))
-            fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ", out.background);
+            fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ",
+                 out.background);
         std::fill(out.background_map.begin(), out.background_map.end(), float(out.background));
         copy_to_device(stream, background.data(), out.background_map.data(), pixels * sizeof(float));
     } else {

@@ -36,10 +36,10 @@ struct PreparedSky {
     std::int64_t usable_pixels = 0;
 };
 
-/// Allocates what it needs, returns when done. Without a usable pixel everything is 0. Noise that is unknown, or 0 by its
-/// model (a subtracted sky, no read-out given), is estimated: high_frequency_noise(), or the mesh's mean rms where no pixel
-/// has eight usable neighbours. A constant image gets sigma = 1: whatever the unit, nothing stands above its sky.
-/// Throws Error if shapes disagree; with Fault::usage if the paper's `full` isn't above the background.
+/// Allocates what it needs, returns when done. Without a usable pixel everything is 0. Noise that is unknown, or 0 by
+/// its model (a subtracted sky, no read-out given), is estimated: high_frequency_noise(), or the mesh's mean rms where
+/// no pixel has eight usable neighbours. A constant image gets sigma = 1: whatever the unit, nothing stands above its
+/// sky. Throws Error if shapes disagree; with Fault::usage if the paper's `full` isn't above the background.
 PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how);
 
 }  // namespace star

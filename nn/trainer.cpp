@@ -10,10 +10,12 @@
 namespace star {
 namespace {
 
-constexpr int pixels_per_unit = 4;  // room for so many units: jammed at 3.2 px there are a third as many, ignored ones included
+constexpr int pixels_per_unit =
+    4;  // room for so many units: jammed at 3.2 px there are a third as many, ignored ones included
 
 void within(const char* field, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, field, " = ", value, ": must lie between ", low, " and ", high);
+    if (!(value >= low && value <= high))
+        fail(Fault::usage, field, " = ", value, ": must lie between ", low, " and ", high);
 }
 
 }  // namespace
@@ -59,7 +61,11 @@ struct Trainer<T>::Memory {
 
 template <class T>
 Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const Training& how, std::uint64_t seed)
-    : stream_(stream), input_scale_(input_scale), how_(how), net_(std::make_unique<RetinaNet>(a)), memory_(std::make_shared<Memory>()) {
+    : stream_(stream),
+      input_scale_(input_scale),
+      how_(how),
+      net_(std::make_unique<RetinaNet>(a)),
+      memory_(std::make_shared<Memory>()) {
     check(how);
     if (a.in_channels != 1) fail(Fault::usage, "in_channels = ", a.in_channels, ": fields have one channel");
     how_.focal.classes = a.classes;
@@ -93,13 +99,15 @@ template <class T>
 void Trainer<T>::upload(const TrainingBatch& batch) {
     Memory& m = *memory_;
     const auto units = std::int64_t(batch.boxes.size());
-    require(std::int64_t(batch.images.size()) == m.images.size(), "Trainer: a batch of ", batch.images.size(), " pixels, ",
-            m.images.size(), " wanted");
+    require(std::int64_t(batch.images.size()) == m.images.size(), "Trainer: a batch of ", batch.images.size(),
+            " pixels, ", m.images.size(), " wanted");
     require(batch.labels.size() == batch.boxes.size() && std::int64_t(batch.first.size()) == m.first.size() &&
-                batch.first.front() == 0 && batch.first.back() == units && std::is_sorted(batch.first.begin(), batch.first.end()),
+                batch.first.front() == 0 && batch.first.back() == units &&
+                std::is_sorted(batch.first.begin(), batch.first.end()),
             "Trainer: truth that doesn't fit together");
     if (units > m.boxes.size())
-        fail(Fault::usage, "a batch of ", units, " units: there is room for ", m.boxes.size(), ", one in ", pixels_per_unit, " pixels");
+        fail(Fault::usage, "a batch of ", units, " units: there is room for ", m.boxes.size(), ", one in ",
+             pixels_per_unit, " pixels");
     std::vector<Box> scaled = batch.boxes;
     const auto s = float(input_scale_);
     for (Box& b : scaled) b = {b.x0 * s, b.y0 * s, b.x1 * s, b.y1 * s};
@@ -129,7 +137,8 @@ HeadOutputs<T> Trainer<T>::forward_and_loss(const Pass& pass, RetinaNet::Saved<T
     const HeadOutputs<T> out = net_->forward<T>(pass, x, saved);
 
     const int capacity = int(m.boxes.size());
-    const Truths truths{m.boxes.view({1, 1, 1, capacity}), m.labels.view({1, 1, 1, capacity}), m.first.view({1, 1, 1, N + 1})};
+    const Truths truths{m.boxes.view({1, 1, 1, capacity}), m.labels.view({1, 1, 1, capacity}),
+                        m.first.view({1, 1, 1, N + 1})};
     const auto match = pass.activations.take<int>(Shape{N, 1, 1, grid_.total});
     const auto labels = pass.activations.take<std::int8_t>(Shape{N, 1, 1, grid_.total});
     const auto positives = pass.activations.take<int>(Shape{1, 1, 1, N});
@@ -139,8 +148,8 @@ HeadOutputs<T> Trainer<T>::forward_and_loss(const Pass& pass, RetinaNet::Saved<T
     for (int l = 0; l < grid_.levels; ++l) {
         const auto dlogits = pass.activations.take<T>(out.logits[l].shape);
         const auto ddeltas = pass.activations.take<T>(out.deltas[l].shape);
-        focal_loss<T>(pass.stream, out.logits[l], labels.data + grid_.level[l].first, grid_.total, positives, how_.focal,
-                      dlogits, m.losses.data() + l, pass.scratch);
+        focal_loss<T>(pass.stream, out.logits[l], labels.data + grid_.level[l].first, grid_.total, positives,
+                      how_.focal, dlogits, m.losses.data() + l, pass.scratch);
         box_loss<T>(pass.stream, out.deltas[l], grid_, l, match, truths.boxes, positives, how_.boxes, ddeltas,
                     m.losses.data() + max_levels + l, pass.scratch);
         gradients.logits[l] = dlogits, gradients.deltas[l] = ddeltas;
@@ -223,7 +232,8 @@ template <class T>
 std::vector<NamedTensor> Trainer<T>::state() const {
     using Block = Params::Block;
     std::vector<NamedTensor> all;
-    for (const auto& [prefix, block] : {std::pair{"value/", Block::value}, {"averaged/", Block::averaged}, {"m/", Block::m}, {"v/", Block::v}})
+    for (const auto& [prefix, block] :
+         {std::pair{"value/", Block::value}, {"averaged/", Block::averaged}, {"m/", Block::m}, {"v/", Block::v}})
         for (NamedTensor& t : params_->save(stream_, block)) {
             t.name = prefix + t.name;
             all.push_back(std::move(t));
@@ -234,8 +244,10 @@ std::vector<NamedTensor> Trainer<T>::state() const {
 template <class T>
 void Trainer<T>::restore(const std::function<const NamedTensor*(const std::string&)>& find, std::int64_t steps_done) {
     using Block = Params::Block;
-    for (const auto& [prefix, block] : {std::pair{"value/", Block::value}, {"averaged/", Block::averaged}, {"m/", Block::m}, {"v/", Block::v}}) {
-        const auto missing = params_->load(stream_, [&, p = prefix](const std::string& name) { return find(p + name); }, block);
+    for (const auto& [prefix, block] :
+         {std::pair{"value/", Block::value}, {"averaged/", Block::averaged}, {"m/", Block::m}, {"v/", Block::v}}) {
+        const auto missing = params_->load(
+            stream_, [&, p = prefix](const std::string& name) { return find(p + name); }, block);
         if (!missing.empty()) fail(Fault::input, "tensor ", prefix, missing.front(), " is missing");
     }
     steps_done_ = steps_done;

@@ -11,19 +11,19 @@
 namespace star {
 
 struct Training {
-    int batch = 8;                ///< fields per step
-    int height = 128, width = 128;///< of a field, sky pixels
-    std::int64_t steps = 1000;    ///< of the whole schedule
-    float rate = 1e-3f;           ///< Adam's, at the top of the schedule
-    std::int64_t warm_up = 100;   ///< steps of linear rise from 0
-    float last_rate = 0.01f;      ///< the cosine ends at this fraction of rate
+    int batch = 8;                  ///< fields per step
+    int height = 128, width = 128;  ///< of a field, sky pixels
+    std::int64_t steps = 1000;      ///< of the whole schedule
+    float rate = 1e-3f;             ///< Adam's, at the top of the schedule
+    std::int64_t warm_up = 100;     ///< steps of linear rise from 0
+    float last_rate = 0.01f;        ///< the cosine ends at this fraction of rate
     float weight_decay = 1e-4f;
-    float clip = 10;              ///< of the gradient's norm
-    float average = 0.999f;       ///< of the averaged weights; the first steps average over 1/t
-    Focal focal{};                ///< classes and per_cell are set from the architecture
+    float clip = 10;         ///< of the gradient's norm
+    float average = 0.999f;  ///< of the averaged weights; the first steps average over 1/t
+    Focal focal{};           ///< classes and per_cell are set from the architecture
     BoxLoss boxes{};
     Matching matching{};
-    bool frozen_norm = false;     ///< keep the running statistics (adapting a trained network)
+    bool frozen_norm = false;  ///< keep the running statistics (adapting a trained network)
 };
 
 /// Throws Error (Fault::usage) naming the field that makes no sense.
@@ -34,15 +34,15 @@ float scheduled_rate(const Training&, std::int64_t step);
 
 /// Fields with their truth, on the host.
 struct TrainingBatch {
-    std::vector<float> images;         ///< (batch, height, width): normalised sky pixels
-    std::vector<Box> boxes;            ///< of all fields, one after the other; sky pixels, edges
-    std::vector<std::int8_t> labels;   ///< as kernels/match.h: 0...classes-1, or label_ignored
-    std::vector<int> first;            ///< batch + 1: field n has the units first[n]...first[n+1]-1
+    std::vector<float> images;        ///< (batch, height, width): normalised sky pixels
+    std::vector<Box> boxes;           ///< of all fields, one after the other; sky pixels, edges
+    std::vector<std::int8_t> labels;  ///< as kernels/match.h: 0...classes-1, or label_ignored
+    std::vector<int> first;           ///< batch + 1: field n has the units first[n]...first[n+1]-1
 };
 
 struct Losses {
     double classes = 0, boxes = 0;
-    double norm = 0;                   ///< of the gradient, before clipping
+    double norm = 0;  ///< of the gradient, before clipping
     double total() const { return classes + boxes; }
     bool finite() const { return std::isfinite(classes) && std::isfinite(boxes) && std::isfinite(norm); }
 };
@@ -54,8 +54,9 @@ public:
     /// Starting values are a function of `seed`; then load() may replace them.
     Trainer(Stream stream, const Architecture&, int input_scale, const Training&, std::uint64_t seed);
 
-    /// One optimiser step. Waits until the batch is on the device (it may be reused on return), not for the step. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay
-    /// as they were (adam_step skips) and the caller sees it in losses().
+    /// One optimiser step. Waits until the batch is on the device (it may be reused on return), not for the step. Equal
+    /// state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay as they were (adam_step
+    /// skips) and the caller sees it in losses().
     void step(const TrainingBatch&);
     /// The losses of a batch with the running statistics; nothing changes. averaged: with the averaged weights.
     void validate(const TrainingBatch&, bool averaged);

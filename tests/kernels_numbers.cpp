@@ -12,9 +12,9 @@ using namespace star;
 
 TEST_CASE("bf16 rounds to nearest even and keeps NaN and infinity") {
     CHECK(widen(to_bf16(1.0f)) == 1.0f);
-    CHECK(widen(to_bf16(1.00390625f)) == 1.0f);            // half way: to even
-    CHECK(widen(to_bf16(1.01171875f)) == 1.015625f);       // half way: to even, upwards
-    CHECK(widen(to_bf16(1.0039064f)) == 1.0078125f);       // just above half way
+    CHECK(widen(to_bf16(1.00390625f)) == 1.0f);       // half way: to even
+    CHECK(widen(to_bf16(1.01171875f)) == 1.015625f);  // half way: to even, upwards
+    CHECK(widen(to_bf16(1.0039064f)) == 1.0078125f);  // just above half way
     CHECK(std::isinf(widen(to_bf16(std::numeric_limits<float>::max()))));
     CHECK(std::isnan(widen(to_bf16(std::nanf("")))));
     CHECK(std::isnan(widen(to_bf16(std::bit_cast<float>(0x7f800001u)))));  // a NaN whose upper half looks infinite

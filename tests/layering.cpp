@@ -12,16 +12,16 @@ namespace fs = std::filesystem;
 int main(int argc, char** argv) {
     if (argc != 2) return std::printf("usage: layering SOURCE_FOLDER\n"), 2;
     const fs::path root = argv[1];
-    const std::map<std::string, std::set<std::string>> may{
-        {"kernels", {}},
-        {"io", {"kernels/check.h", "kernels/types.h"}},
-        {"nn", {"kernels"}},
-        {"sim", {"kernels"}},
-        {"tools", {"kernels", "nn", "sim", "io"}},
-        {"bench", {"kernels", "nn", "sim", "io", "tools", "tests"}},
-        {"tests", {"kernels", "nn", "sim", "io", "tools"}}};
-    const std::regex ours(R"re(^\s*#\s*include\s+"((\w+)/.*)".*)re"), any_quoted(R"re(^\s*#\s*include\s+"([^"]*)".*)re"),
-        cuda(R"re(^\s*#\s*include\s+<(cuda|mma|cub|thrust).*)re"), device_clutter(R"re(^\s*#\s*if.*__CUDA.*)re");
+    const std::map<std::string, std::set<std::string>> may{{"kernels", {}},
+                                                           {"io", {"kernels/check.h", "kernels/types.h"}},
+                                                           {"nn", {"kernels"}},
+                                                           {"sim", {"kernels"}},
+                                                           {"tools", {"kernels", "nn", "sim", "io"}},
+                                                           {"bench", {"kernels", "nn", "sim", "io", "tools", "tests"}},
+                                                           {"tests", {"kernels", "nn", "sim", "io", "tools"}}};
+    const std::regex ours(R"re(^\s*#\s*include\s+"((\w+)/.*)".*)re"),
+        any_quoted(R"re(^\s*#\s*include\s+"([^"]*)".*)re"), cuda(R"re(^\s*#\s*include\s+<(cuda|mma|cub|thrust).*)re"),
+        device_clutter(R"re(^\s*#\s*if.*__CUDA.*)re");
     int bad = 0, files = 0;
     const auto report = [&](const fs::path& file, int number, const std::string& line, const char* why) {
         std::printf("%s:%d: %s: %s\n", file.c_str(), number, why, line.c_str());

@@ -38,11 +38,16 @@ NamedTensor tensor(const std::string& name, const std::vector<std::int64_t>& sha
     NamedTensor t{name, shape, {}};
     for (double x : u) {
         double v = x;
-        if (ends_with(name, "running_var")) v = 1 + 0.3 * x;
-        else if (vector && name.find(".bn3.") != std::string::npos && ends_with(name, "weight")) v = 0.4 + 0.1 * x;
-        else if (vector && ends_with(name, "weight")) v = 1 + 0.2 * x;
-        else if (vector) v = 0.1 * x;
-        else v = std::sqrt(6.0 / double(shape[1] * shape[2] * shape[3])) * x;
+        if (ends_with(name, "running_var"))
+            v = 1 + 0.3 * x;
+        else if (vector && name.find(".bn3.") != std::string::npos && ends_with(name, "weight"))
+            v = 0.4 + 0.1 * x;
+        else if (vector && ends_with(name, "weight"))
+            v = 1 + 0.2 * x;
+        else if (vector)
+            v = 0.1 * x;
+        else
+            v = std::sqrt(6.0 / double(shape[1] * shape[2] * shape[3])) * x;
         t.data.push_back(float(v));
     }
     return t;
@@ -54,7 +59,8 @@ void load_formula(Stream stream, RetinaNet& net, Params& params) {
         if (p.run == Run::derived) return;
         const Shape s = p.logical;
         const bool vector = p.shape.n == 1 && p.shape.h == 1 && p.shape.w == 1;
-        tensors[name] = tensor(name, vector ? std::vector<std::int64_t>{s.c} : std::vector<std::int64_t>{s.n, s.c, s.h, s.w});
+        tensors[name] =
+            tensor(name, vector ? std::vector<std::int64_t>{s.c} : std::vector<std::int64_t>{s.n, s.c, s.h, s.w});
     });
     const auto missing = params.load(stream, [&](const std::string& name) { return &tensors.at(name); });
     CHECK(missing.empty());
@@ -96,10 +102,12 @@ TEST_CASE("head outputs agree with torchvision's, as closely as torch's own floa
             CHECK(ours.h == level["h"]);
             CHECK(ours.w == level["w"]);
             const Box first = anchor_box(ours, 0, 0, 0), last = anchor_box(ours, ours.h - 1, ours.w - 1, 8);
-            const std::vector<float> firsts{first.x0, first.y0, first.x1, first.y1}, lasts{last.x0, last.y0, last.x1, last.y1};
+            const std::vector<float> firsts{first.x0, first.y0, first.x1, first.y1},
+                lasts{last.x0, last.y0, last.x1, last.y1};
             CHECK(firsts == level["first_anchor"].get<std::vector<float>>());
             CHECK(lasts == level["last_anchor"].get<std::vector<float>>());
-            for (const auto& [key, view, width] : {std::tuple{"cls_logits", out.logits[l], 5}, {"bbox_regression", out.deltas[l], 4}}) {
+            for (const auto& [key, view, width] :
+                 {std::tuple{"cls_logits", out.logits[l], 5}, {"bbox_regression", out.deltas[l], 4}}) {
                 CAPTURE(key);
                 // torch: (N, anchors of the level, width); ours: (N, h, w, padded), anchors of a cell side by side
                 double worst = 0;
@@ -122,7 +130,8 @@ TEST_CASE("post-processing keeps the same boxes as torchvision's, in the same or
     const Stream stream{{}, &pool};
     const int H = ref["image"][0], W = ref["image"][1];
     const AnchorGrid grid = anchor_grid(torchvision_architecture(), H, W);
-    const auto logits = formula("logits", std::int64_t{grid.total} * 5), deltas = formula("deltas", std::int64_t{grid.total} * 4);
+    const auto logits = formula("logits", std::int64_t{grid.total} * 5),
+               deltas = formula("deltas", std::int64_t{grid.total} * 4);
     HeadOutputs<float> heads;
     std::vector<std::vector<float>> memory;
     for (int l = 0; l < grid.levels; ++l) {
@@ -133,7 +142,8 @@ TEST_CASE("post-processing keeps the same boxes as torchvision's, in the same or
             auto& to = memory.emplace_back(std::size_t(level.h * level.w * padded), 0.0f);
             for (int cell = 0; cell < level.h * level.w; ++cell)
                 for (int i = 0; i < 9 * width; ++i)
-                    to[std::size_t(cell * padded + i)] = float(value(from[std::size_t((level.first + cell * 9) * width + i)]));
+                    to[std::size_t(cell * padded + i)] =
+                        float(value(from[std::size_t((level.first + cell * 9) * width + i)]));
             return View<const float>{to.data(), {1, level.h, level.w, padded}};
         };
         heads.logits[l] = fill(logits, 5, 48, [](double u) { return u * 4 - 3; });
@@ -143,8 +153,8 @@ TEST_CASE("post-processing keeps the same boxes as torchvision's, in the same or
     const int M = grid.levels * how.top_k;
     Arena arena({}, 64 << 20);
     const Shape rows{1, 1, 1, M};
-    Candidates c{arena.take<Box>(rows), arena.take<float>(rows), arena.take<int>(rows), arena.take<int>(rows), {nullptr, nothing},
-                 arena.take<int>(Shape{1, 1, 1, 1})};
+    Candidates c{arena.take<Box>(rows), arena.take<float>(rows), arena.take<int>(rows),
+                 arena.take<int>(rows), {nullptr, nothing},      arena.take<int>(Shape{1, 1, 1, 1})};
     decode_boxes<float>(stream, heads, grid, how, c, arena);
     const auto kept = arena.take<int>(rows), kept_count = arena.take<int>(Shape{1, 1, 1, 1});
     nms(stream, c.boxes, c.scores, c.labels, c.count, {Nms::By::iou, 0.5f}, kept, kept_count, arena);
@@ -153,10 +163,12 @@ TEST_CASE("post-processing keeps the same boxes as torchvision's, in the same or
     for (std::size_t i = 0; i < ref["scores"].size(); ++i) {
         const int k = kept.data[i];
         CHECK(c.labels.data[k] == ref["labels"][i]);
-        CHECK(std::fabs(c.scores.data[k] - ref["scores"][i].get<double>()) <= 4 * 0x1p-24 + 1e-8);  // a few roundings, and the file's
+        CHECK(std::fabs(c.scores.data[k] - ref["scores"][i].get<double>()) <=
+              4 * 0x1p-24 + 1e-8);  // a few roundings, and the file's
         const Box b = c.boxes.data[k];
         const float got[] = {b.x0, b.y0, b.x1, b.y1};
-        for (std::size_t j = 0; j < 4; ++j)  // coordinates below 1024 after six float operations, and the file's rounding
+        for (std::size_t j = 0; j < 4;
+             ++j)  // coordinates below 1024 after six float operations, and the file's rounding
             CHECK(std::fabs(got[j] - ref["boxes"][i][j].get<double>()) <= 6 * 1024 * 0x1p-24 + 1e-5);
     }
 }

@@ -17,8 +17,9 @@ std::vector<float> weights(Trainer<T>& t) {
 }  // namespace
 
 TEST_CASE("the gradient is the slope of the loss") {
-    // Central differences along the gradient itself: the loss falls at the rate |g|^2. In float, over a step chosen so that
-    // both the rounding of the loss (2^-24 * loss / step) and the third derivative stay small against the tolerance.
+    // Central differences along the gradient itself: the loss falls at the rate |g|^2. In float, over a step chosen so
+    // that both the rounding of the loss (2^-24 * loss / step) and the third derivative stay small against the
+    // tolerance.
     for (const auto& [architecture, side] : {std::pair{tiny(), 32}, {tiny_paper(), 64}}) {
         Training how = settings(2, side);
         how.frozen_norm = true;

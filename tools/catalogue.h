@@ -41,22 +41,22 @@ const std::vector<FlagMeaning>& flag_meanings();
 /// One blending unit. Coordinates in pixel edges (types.h, Box).
 struct Blend {
     Box box;
-    double x = 0, y = 0;                       ///< of the unit
-    int stars = 1;                             ///< the likeliest number; 5 = five or more
-    double score = 0;                          ///< that there is a unit
-    double p[classes_in_catalogue] = {};       ///< given a unit, that it holds 1 ... 5+ stars; sum 1
-    double flux = 0, flux_error = 0;           ///< above the background, in the box; image units; error NaN if unknown
-    double magnitude = 0, magnitude_error = 0; ///< NaN where undefined
-    double background = 0;                     ///< image units per pixel
+    double x = 0, y = 0;                        ///< of the unit
+    int stars = 1;                              ///< the likeliest number; 5 = five or more
+    double score = 0;                           ///< that there is a unit
+    double p[classes_in_catalogue] = {};        ///< given a unit, that it holds 1 ... 5+ stars; sum 1
+    double flux = 0, flux_error = 0;            ///< above the background, in the box; image units; error NaN if unknown
+    double magnitude = 0, magnitude_error = 0;  ///< NaN where undefined
+    double background = 0;                      ///< image units per pixel
     std::int32_t flags = 0;
-    double expected_stars() const;             ///< sum of k p_k
+    double expected_stars() const;  ///< sum of k p_k
 };
 
 struct CatalogueInfo {
-    const Wcs* wcs = nullptr;     ///< RA and DEC columns, if there is one
-    std::string flux_unit;        ///< BUNIT, or empty
-    std::string magnitude_system; ///< "AB", ...; empty: no magnitudes
-    int extension = 0;            ///< EXT_NUMBER: the image's HDU
+    const Wcs* wcs = nullptr;      ///< RA and DEC columns, if there is one
+    std::string flux_unit;         ///< BUNIT, or empty
+    std::string magnitude_system;  ///< "AB", ...; empty: no magnitudes
+    int extension = 0;             ///< EXT_NUMBER: the image's HDU
 };
 
 Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info);

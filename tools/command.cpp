@@ -14,8 +14,15 @@ void Common::add_to(CLI::App& app) {
     app.add_option("--config", config_files, "TOML files, later ones win")->group(group);
     app.add_option("--set", settings, "One value of the configuration: section.key=value")->group(group);
     app.add_flag("--dump-config", dump_config, "Print the effective configuration as TOML and stop")->group(group);
-    app.add_option("--seed", seed, "Of everything random")->capture_default_str()->check(CLI::Range(std::uint64_t{0}, std::uint64_t(INT64_MAX)))->check(CLI::NonNegativeNumber)->group(group);
-    app.add_option("--threads", threads, "Threads; 0: one per processor. Never changes a result")->capture_default_str()->check(CLI::Range(0, 4096))->group(group);
+    app.add_option("--seed", seed, "Of everything random")
+        ->capture_default_str()
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t(INT64_MAX)))
+        ->check(CLI::NonNegativeNumber)
+        ->group(group);
+    app.add_option("--threads", threads, "Threads; 0: one per processor. Never changes a result")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 4096))
+        ->group(group);
     app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->group(group);
     app.add_flag("--overwrite", overwrite, "Replace existing outputs")->group(group);
     app.add_flag("-q,--quiet", quiet, "Warnings and errors only")->group(group);
@@ -37,7 +44,8 @@ Device Common::chosen_device() const {
             fail(Fault::usage, "--device ", device, ": N is a number");
         index = std::stoi(digits);
     }
-    if (index >= cuda_devices()) fail(Fault::device, "--device ", device, ": ", cuda_devices(), " CUDA devices can be used here");
+    if (index >= cuda_devices())
+        fail(Fault::device, "--device ", device, ": ", cuda_devices(), " CUDA devices can be used here");
     return {Device::Kind::cuda, index};
 }
 
@@ -52,7 +60,9 @@ Config Common::layers(const std::string& preset, const std::string& architecture
 
 void Common::refuse_configuration(const char* command) const {
     if (!config_files.empty() || !settings.empty())
-        fail(Fault::usage, command, " takes no configuration: what it needs is in the file and in its own options; --config and --set are for simulate, train and evaluate");
+        fail(Fault::usage, command,
+             " takes no configuration: what it needs is in the file and in its own options; --config and --set are for "
+             "simulate, train and evaluate");
 }
 
 std::vector<Card> Common::provenance() const {

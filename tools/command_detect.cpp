@@ -47,7 +47,8 @@ void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
             const double above = double(v) - sky.background_map[i];
             flux += above;
             // independent pixels: resampling moves noise between neighbours but keeps the variance of large sums
-            variance += noise / (o.noise.correlation * o.noise.correlation) + (electrons > 0 ? std::max(above, 0.0) / electrons : 0.0);
+            variance += noise / (o.noise.correlation * o.noise.correlation) +
+                        (electrons > 0 ? std::max(above, 0.0) / electrons : 0.0);
         }
     b.flux = flux;
     b.flux_error = std::sqrt(variance);
@@ -68,7 +69,8 @@ std::vector<Blend> blends_of(const Detections& found, const Observation& o, bool
         b.stars = d.label + 1;
         double sum = 0;
         for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
-        for (int k = 0; k < classes_in_catalogue; ++k) b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
+        for (int k = 0; k < classes_in_catalogue; ++k)
+            b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
         if (b.stars > 1) b.flags |= flag_blended;
         double sorted[classes_in_catalogue];
         std::copy(b.p, b.p + classes_in_catalogue, sorted);
@@ -99,7 +101,8 @@ void refuse_to_replace_inputs(const Options& o) {
     for (const std::string& output : {o.output, o.regions})
         for (const std::string& input : {o.image.image, o.image.mask, o.model}) {
             std::error_code none;  // names of built-in models and files that aren't there are no clash
-            if (!output.empty() && !input.empty() && std::filesystem::equivalent(output, parse_image_name(input).file, none))
+            if (!output.empty() && !input.empty() &&
+                std::filesystem::equivalent(output, parse_image_name(input).file, none))
                 fail(Fault::usage, output, ": is an input of this run");
         }
     if (o.output == o.regions) fail(Fault::usage, o.output, ": is named for both the catalogue and the regions");
@@ -107,7 +110,8 @@ void refuse_to_replace_inputs(const Options& o) {
 
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
-    if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "detect: not every kernel of detection exists on CUDA yet");
+    if (common.chosen_device().kind != Device::Kind::cpu)
+        fail(Fault::device, "detect: not every kernel of detection exists on CUDA yet");
     refuse_to_replace_inputs(o);
     FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
     std::optional<AtomicFile> regions;
@@ -123,31 +127,37 @@ int detect(const Options& o, const Common& common) {
     const double scale = wcs ? wcs->pixel_scale() : NAN;
     const bool in_domain = !(std::fabs(std::log(scale / model.pixel_scale)) > std::log(1.2));
     if (!in_domain)
-        console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged", o.image.image, scale, model.name,
-                     model.pixel_scale);
+        console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged",
+                     o.image.image, scale, model.name, model.pixel_scale);
 
     ThreadPool pool(common.threads);
     const Stream stream{{}, &pool};
     const auto detector = [&] {
         try {
-            return Detector<float>(stream, model.architecture, model.procedure, [&](const std::string& name) { return model.find(name); });
+            return Detector<float>(stream, model.architecture, model.procedure,
+                                   [&](const std::string& name) { return model.find(name); });
         } catch (const Error& e) {
             fail(e.fault, o.model.empty() ? model.name : o.model, ": ", e.what());
         }
     }();
-    const std::int64_t one = detector.memory_bytes(stream, image.height, image.width, 1), two = detector.memory_bytes(stream, image.height, image.width, 2);
+    const std::int64_t one = detector.memory_bytes(stream, image.height, image.width, 1),
+                       two = detector.memory_bytes(stream, image.height, image.width, 2);
     const std::int64_t limit = std::int64_t{o.mem_limit_mb} << 20;
-    if (one > limit) fail(Fault::device, o.image.image, ": needs ", (one >> 20) + 1, " MB; --mem-limit allows ", o.mem_limit_mb);
-    const int tiles = int(std::clamp<std::int64_t>(1 + (limit - one) / std::max<std::int64_t>(two - one, 1), 1, 2 * pool.threads()));
+    if (one > limit)
+        fail(Fault::device, o.image.image, ": needs ", (one >> 20) + 1, " MB; --mem-limit allows ", o.mem_limit_mb);
+    const int tiles =
+        int(std::clamp<std::int64_t>(1 + (limit - one) / std::max<std::int64_t>(two - one, 1), 1, 2 * pool.threads()));
     const Detections found = detector.detect(stream, observation.sky(), tiles, [&](int done, int all) {
         console.progress("detecting", done, all, "tile");
         return !interrupt::requested();
     });
     if (found.sky.usable_pixels == 0)
-        console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image, image.pixels.size());
+        console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image,
+                     image.pixels.size());
 
     if (found.sky.sigma_estimated && found.sky.usable_pixels)
-        console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image, found.sky.sigma);
+        console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image,
+                     found.sky.sigma);
     const std::vector<Blend> blends = blends_of(found, observation, in_domain);
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
     std::vector<Card> cards = common.provenance();
@@ -160,16 +170,21 @@ int detect(const Options& o, const Common& common) {
                                {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
                                {"BACKGND", found.sky.background, "mean background, image units"},
                                {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
-                               {"SIGMASRC", std::string(found.sky.sigma_estimated ? "image" : "noise model"), "where SIGMA comes from"},
+                               {"SIGMASRC", std::string(found.sky.sigma_estimated ? "image" : "noise model"),
+                                "where SIGMA comes from"},
                                {"COMPLETE", !found.cancelled, "F: interrupted, tiles are missing"},
                                {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
-    for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"}, {"GAIN", observation.gain, "[electron/adu] used"},
-                                            {"RDNOISE", observation.read_noise, "[electron] per exposure, used"}, {"MAGZERO", observation.zeropoint, "[mag] of one unit, used"}})
-        if (std::isfinite(value.value)) cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
+    for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"},
+                                            {"GAIN", observation.gain, "[electron/adu] used"},
+                                            {"RDNOISE", observation.read_noise, "[electron] per exposure, used"},
+                                            {"MAGZERO", observation.zeropoint, "[mag] of one unit, used"}})
+        if (std::isfinite(value.value))
+            cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
     if (!observation.magnitude_system.empty()) cards.push_back({"MAGSYS", observation.magnitude_system, ""});
 
     Table table = blends_table(blends, info);
-    if (!observation.magnitude_system.empty()) table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
+    if (!observation.magnitude_system.empty())
+        table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
     out.primary(cards);
     out.table(table);
     out.table(config_table(model.config));
@@ -179,11 +194,14 @@ int detect(const Options& o, const Common& common) {
     int counts[classes_in_catalogue] = {};
     double stars = 0;
     for (const Blend& b : blends) ++counts[b.stars - 1], stars += b.expected_stars();
-    console.say("{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} stars. Background {:.4g}, noise {:.3g} per "
-                "pixel. Wrote {}{}{}",
-                o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4], stars, found.sky.background,
-                found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
-    if (found.cancelled) console.warn("{}: partial: stopped after {} of {} tiles", o.output, found.tiles_done, found.tiles);
+    console.say(
+        "{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} "
+        "stars. Background {:.4g}, noise {:.3g} per "
+        "pixel. Wrote {}{}{}",
+        o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4],
+        stars, found.sky.background, found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
+    if (found.cancelled)
+        console.warn("{}: partial: stopped after {} of {} tiles", o.output, found.tiles_done, found.tiles);
     return found.cancelled ? interrupt::exit_code() : 0;
 }
 
@@ -192,20 +210,28 @@ int detect(const Options& o, const Common& common) {
 Command add_detect(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("detect", "Find the blending units in a FITS image");
     auto o = std::make_shared<Options>();
-    app->add_option("image", o->image.image, "FITS image: file.fits, file.fits[SCI], file.fits[2]; .gz and tile-compressed too")->required();
+    app->add_option("image", o->image.image,
+                    "FITS image: file.fits, file.fits[SCI], file.fits[2]; .gz and tile-compressed too")
+        ->required();
     app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, CONFIG")->required();
     app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
     app->add_option("--regions", o->regions, "Also write boxes for DS9");
     app->add_option("--mask", o->image.mask, "Image whose non-zero pixels are unusable");
-    app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")->check(CLI::Range(0.0, 1.0));
-    app->add_option("--exptime", o->image.exptime, "s, all exposures together (default: the header, then the model)")->check(CLI::PositiveNumber);
+    app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
+        ->check(CLI::Range(0.0, 1.0));
+    app->add_option("--exptime", o->image.exptime, "s, all exposures together (default: the header, then the model)")
+        ->check(CLI::PositiveNumber);
     app->add_option("--exposures", o->image.exposures, "How many were added up")->check(CLI::Range(1, 100000));
     app->add_option("--gain", o->image.gain, "e-/ADU")->check(CLI::PositiveNumber);
     app->add_option("--rdnoise", o->image.read_noise, "e- rms per exposure")->check(CLI::NonNegativeNumber);
     app->add_option("--saturate", o->image.saturate, "Level from which pixels are saturated, image units");
-    app->add_option("--zeropoint", o->image.zeropoint, "Magnitude of one unit of the image (default: MAGZERO, PHOTZP, or PHOTFLAM and PHOTPLAM)");
+    app->add_option("--zeropoint", o->image.zeropoint,
+                    "Magnitude of one unit of the image (default: MAGZERO, PHOTZP, or PHOTFLAM and PHOTPLAM)");
     app->add_option("--magsys", o->image.magnitude_system, "System of --zeropoint: AB or Vega (default: AB)");
-    app->add_option("--mem-limit", o->mem_limit_mb, "MB for maps and tiles in work; the image and the catalogue come on top")->capture_default_str()->check(CLI::Range(16, 1 << 20));
+    app->add_option("--mem-limit", o->mem_limit_mb,
+                    "MB for maps and tiles in work; the image and the catalogue come on top")
+        ->capture_default_str()
+        ->check(CLI::Range(16, 1 << 20));
     return {app, [o, &common] { return detect(*o, common); }};
 }
 

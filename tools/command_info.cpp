@@ -35,9 +35,10 @@ void describe_model(const std::string& name) {
     net.params([&](const std::string&, Param& p) {
         if (p.run == Run::decayed || p.run == Run::plain) parameters += p.logical.size();
     });
-    fmt::print("model {}, SHA-256 {}\n{} parameters; largest stride {} px; tiles of {} + 2 x {} px\n", m.name, m.sha256, parameters,
-               m.architecture.largest_stride(), m.procedure.core, m.procedure.halo);
-    fmt::print("trained for pixels of {:g}\", PSF FWHM {:.2f} px; reports units of score >= {:g}\n", m.pixel_scale, m.procedure.psf_fwhm, m.procedure.threshold);
+    fmt::print("model {}, SHA-256 {}\n{} parameters; largest stride {} px; tiles of {} + 2 x {} px\n", m.name, m.sha256,
+               parameters, m.architecture.largest_stride(), m.procedure.core, m.procedure.halo);
+    fmt::print("trained for pixels of {:g}\", PSF FWHM {:.2f} px; reports units of score >= {:g}\n", m.pixel_scale,
+               m.procedure.psf_fwhm, m.procedure.threshold);
     for (const auto& [key, value] : m.metadata)
         if (key != "config") fmt::print("{}: {}\n", key, value);
     fmt::print("\n{}", m.config);
@@ -45,7 +46,8 @@ void describe_model(const std::string& name) {
 
 void describe_safetensors(const std::string& file) {
     const TensorFile tensors = read_safetensors(file);
-    if (const auto at = tensors.metadata.find("schema"); at != tensors.metadata.end() && at->second == model_schema) return describe_model(file);
+    if (const auto at = tensors.metadata.find("schema"); at != tensors.metadata.end() && at->second == model_schema)
+        return describe_model(file);
     fmt::print("{}: safetensors, {} tensors\n", file, tensors.tensors.size());
     for (const auto& [key, value] : tensors.metadata) fmt::print("{}: {}\n", key, value);
     for (const Tensor& t : tensors.tensors) {
@@ -63,13 +65,17 @@ void describe_fits(const std::string& name) {
         for (auto a : hdu.axes) axes += (axes.empty() ? "" : "x") + std::to_string(a);
         const bool table = hdu.kind() == "BINTABLE" && !hdu.compressed();
         fmt::print("{:3}  {:8} {:16} {}\n", hdu.number, hdu.compressed() ? "IMAGE.Z" : hdu.kind(), hdu.name(),
-                   axes.empty() ? "no data" : table ? fmt::format("{} rows of {} bytes", hdu.axes[1], hdu.axes[0]) : fmt::format("{} px, BITPIX {}", axes, hdu.bitpix));
+                   axes.empty() ? "no data"
+                   : table      ? fmt::format("{} rows of {} bytes", hdu.axes[1], hdu.axes[0])
+                                : fmt::format("{} px, BITPIX {}", axes, hdu.bitpix));
         if (!table && hdu.axes.size() >= 2)
-            if (const auto wcs = Wcs::from_header(hdu.header)) fmt::print("     WCS: {}, {:.4f}\"/px\n", wcs->frame(), wcs->pixel_scale());
+            if (const auto wcs = Wcs::from_header(hdu.header))
+                fmt::print("     WCS: {}, {:.4f}\"/px\n", wcs->frame(), wcs->pixel_scale());
         if (hdu.name() == "BLENDS") {
             int counts[classes_in_catalogue] = {};
             for (const Blend& b : read_blends(parsed.file)) ++counts[b.stars - 1];
-            fmt::print("     units: {} of 1 star, {} of 2, {} of 3, {} of 4, {} of 5 or more\n", counts[0], counts[1], counts[2], counts[3], counts[4]);
+            fmt::print("     units: {} of 1 star, {} of 2, {} of 3, {} of 4, {} of 5 or more\n", counts[0], counts[1],
+                       counts[2], counts[3], counts[4]);
         }
     }
 }

@@ -37,7 +37,8 @@ int simulate(const Options& o, const Common& common) {
                                {"GAIN", e.gain, "[electron/adu]"},
                                {"RDNOISE", e.read_noise, "[electron] rms per exposure"},
                                {"SATURATE", saturation_level(e), "level at which pixels clip"},
-                               {"MAGZERO", e.zeropoint + (e.rate ? 0 : 2.5 * std::log10(e.exptime_s / e.gain)), "[mag] of one unit of the image"},
+                               {"MAGZERO", e.zeropoint + (e.rate ? 0 : 2.5 * std::log10(e.exptime_s / e.gain)),
+                                "[mag] of one unit of the image"},
                                {"MAGSYS", std::string("AB"), ""},
                                {"PIXSCALE", setup.instrument.pixel_scale, "[arcsec/pix]"},
                                {"PSF_FWHM", simulator.psf().fwhm(), "[pix] azimuthal average"}});
@@ -48,9 +49,11 @@ int simulate(const Options& o, const Common& common) {
     out.commit();
     std::size_t ignored = 0;
     for (const Unit& u : field.truth.units) ignored += u.label < 0;
-    console.say("{}: {}x{} px, {} units ({} too faint to ask for), {} stars; PSF FWHM {:.2f} px, sky {:.4g}, noise {:.4g} {} per pixel", o.output,
-                field.width, field.height, field.truth.units.size(), ignored, field.truth.stars.size(), simulator.psf().fwhm(),
-                background_level(e), background_sigma(e), e.rate ? "e/s" : "ADU");
+    console.say(
+        "{}: {}x{} px, {} units ({} too faint to ask for), {} stars; PSF FWHM {:.2f} px, sky {:.4g}, noise {:.4g} {} "
+        "per pixel",
+        o.output, field.width, field.height, field.truth.units.size(), ignored, field.truth.stars.size(),
+        simulator.psf().fwhm(), background_level(e), background_sigma(e), e.rate ? "e/s" : "ADU");
     return 0;
 }
 

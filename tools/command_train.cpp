@@ -59,8 +59,14 @@ private:
 };
 
 TrainingSession::TrainingSession(const Options& options, const Common& common)
-    : options_(options), common_(common), console_(common.console()), pool_(common.threads), setup_(read_setup(common.layers(options.preset, options.architecture))), seed_(common.seed) {
-    if (common.chosen_device().kind != Device::Kind::cpu) fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
+    : options_(options),
+      common_(common),
+      console_(common.console()),
+      pool_(common.threads),
+      setup_(read_setup(common.layers(options.preset, options.architecture))),
+      seed_(common.seed) {
+    if (common.chosen_device().kind != Device::Kind::cpu)
+        fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
     stream_ = {{}, &pool_};
     run_ = setup_.training;
     config_ = setup_.config;
@@ -72,15 +78,16 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
     source_ = std::make_unique<FieldSource>(stream_, setup_);
-    trainer_ = std::make_unique<Trainer<float>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
+    trainer_ =
+        std::make_unique<Trainer<float>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
         start_fresh();
     for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
-                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height, setup_.procedure.psf_fwhm,
-                 trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
+                 trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height,
+                 setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
 }
 
 void TrainingSession::start_fresh() {
@@ -96,12 +103,15 @@ void TrainingSession::resume() {
     const TensorFile file = read_safetensors(checkpoint_path_);
     const auto value = [&](const char* key) {
         const auto at = file.metadata.find(key);
-        if (at == file.metadata.end()) fail(Fault::input, checkpoint_path_, ": metadata: ", key, " is missing: not a checkpoint");
+        if (at == file.metadata.end())
+            fail(Fault::input, checkpoint_path_, ": metadata: ", key, " is missing: not a checkpoint");
         return at->second;
     };
     if (value("config") != config_)
-        fail(Fault::usage, checkpoint_path_, ": was made with another configuration; `starblend info ", checkpoint_path_, "` shows it");
-    if (value("seed") != std::to_string(seed_)) fail(Fault::usage, checkpoint_path_, ": was made with --seed ", value("seed"));
+        fail(Fault::usage, checkpoint_path_, ": was made with another configuration; `starblend info ",
+             checkpoint_path_, "` shows it");
+    if (value("seed") != std::to_string(seed_))
+        fail(Fault::usage, checkpoint_path_, ": was made with --seed ", value("seed"));
     std::map<std::string, NamedTensor> tensors;
     for (const Tensor& t : file.tensors) tensors[t.name] = {t.name, t.shape, to_floats(t)};
     const auto find = [&](const std::string& name) {
@@ -134,7 +144,8 @@ std::map<std::string, std::string> TrainingSession::metadata() const {
 void TrainingSession::checkpoint() {
     TensorFile file;
     file.metadata = metadata();
-    for (const NamedTensor& t : trainer_->state()) file.tensors.push_back(make_tensor(t.name, t.shape, t.data, Dtype::f32));
+    for (const NamedTensor& t : trainer_->state())
+        file.tensors.push_back(make_tensor(t.name, t.shape, t.data, Dtype::f32));
     write_safetensors(checkpoint_path_, file, true);
     write_file(log_path_, log_.data(), log_.size(), true);
 }
@@ -147,7 +158,8 @@ void TrainingSession::validate() {
         classes += l.classes / double(validation_.size()), boxes += l.boxes / double(validation_.size());
     }
     validation_columns_ = fmt::format(",{:.6g},{:.6g}", classes, boxes);
-    console_.say("step {}: validation loss {:.4f} (classes {:.4f}, boxes {:.4f})", trainer_->steps_done(), classes + boxes, classes, boxes);
+    console_.say("step {}: validation loss {:.4f} (classes {:.4f}, boxes {:.4f})", trainer_->steps_done(),
+                 classes + boxes, classes, boxes);
 }
 
 // The configuration with the score threshold that serves best on fields nobody trained on, stored with the weights.
@@ -185,7 +197,9 @@ int TrainingSession::run() {
     const auto start = clock::now();
     auto saved = start;
     double simulating = 0, smooth = 0;
-    const auto seconds = [](clock::time_point from) { return std::chrono::duration<double>(clock::now() - from).count(); };
+    const auto seconds = [](clock::time_point from) {
+        return std::chrono::duration<double>(clock::now() - from).count();
+    };
     for (std::int64_t step = trainer_->steps_done(); step < run_.how.steps;) {
         const auto before = clock::now();
         const TrainingBatch batch = source_->batch(seed_, std::uint64_t(step));
@@ -195,16 +209,19 @@ int TrainingSession::run() {
         const Losses l = trainer_->losses();
         if (!l.finite()) {
             const bool have = std::filesystem::exists(checkpoint_path_);
-            fail(Fault::internal, "step ", step, ": the loss isn't finite (classes ", l.classes, ", boxes ", l.boxes, ", gradient ", l.norm,
-                 "); ", have ? "the last good state is " + checkpoint_path_ : std::string("nothing was saved yet"));
+            fail(Fault::internal, "step ", step, ": the loss isn't finite (classes ", l.classes, ", boxes ", l.boxes,
+                 ", gradient ", l.norm, "); ",
+                 have ? "the last good state is " + checkpoint_path_ : std::string("nothing was saved yet"));
         }
         smooth = smooth > 0 ? 0.98 * smooth + 0.02 * l.total() : l.total();
         validation_columns_ = ",,";
         if (step % run_.validate_every == 0 || step == run_.how.steps) validate();
-        log_ += fmt::format("{},{},{:.6g},{:.6g},{:.6g},{:.6g}{},{:.1f}\n", step, step * run_.how.batch, scheduled_rate(run_.how, step),
-                            l.classes, l.boxes, l.norm, validation_columns_, seconds(start));
-        console_.progress("training", step, run_.how.steps, "step",
-                          fmt::format("loss {:.4f}, simulator {:.0f} % of the time", smooth, 100 * simulating / seconds(start)));
+        log_ += fmt::format("{},{},{:.6g},{:.6g},{:.6g},{:.6g}{},{:.1f}\n", step, step * run_.how.batch,
+                            scheduled_rate(run_.how, step), l.classes, l.boxes, l.norm, validation_columns_,
+                            seconds(start));
+        console_.progress(
+            "training", step, run_.how.steps, "step",
+            fmt::format("loss {:.4f}, simulator {:.0f} % of the time", smooth, 100 * simulating / seconds(start)));
         const bool stop = interrupt::requested();
         if (stop || seconds(saved) > 60 * run_.checkpoint_minutes || step == run_.how.steps) {
             checkpoint();
@@ -229,11 +246,17 @@ int TrainingSession::run() {
 Command add_train(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("train", "Train a network on fields simulated as it goes");
     auto o = std::make_shared<Options>();
-    app->add_option("-o,--output", o->output, "Where the trained model goes (safetensors); beside it .csv and .checkpoint")->required();
-    app->add_option("--preset", o->preset, "Instrument: csst-g, csst-r, csst-i, csst-paper, hst-acs-f475w-drz, ground-1arcsec");
+    app->add_option("-o,--output", o->output,
+                    "Where the trained model goes (safetensors); beside it .csv and .checkpoint")
+        ->required();
+    app->add_option("--preset", o->preset,
+                    "Instrument: csst-g, csst-r, csst-i, csst-paper, hst-acs-f475w-drz, ground-1arcsec");
     app->add_option("--architecture", o->architecture, "native (default) or paper")->capture_default_str();
-    const auto weights = app->add_option("--weights", o->weights, "Start from these (safetensors; names as torchvision's RetinaNet)");
-    app->add_option("--backbone", o->backbone, "Start from this ResNet-50 (safetensors; names as torchvision's or timm's)")->excludes(weights);
+    const auto weights =
+        app->add_option("--weights", o->weights, "Start from these (safetensors; names as torchvision's RetinaNet)");
+    app->add_option("--backbone", o->backbone,
+                    "Start from this ResNet-50 (safetensors; names as torchvision's or timm's)")
+        ->excludes(weights);
     app->add_flag("--resume", o->resume, "Go on from OUTPUT.checkpoint, bit for bit");
     return {app, [o, &common] { return TrainingSession(*o, common).run(); }};
 }

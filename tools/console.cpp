@@ -21,7 +21,8 @@ void Console::line(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-void Console::progress(const std::string& what, std::int64_t done, std::int64_t all, const std::string& unit, const std::string& more) {
+void Console::progress(const std::string& what, std::int64_t done, std::int64_t all, const std::string& unit,
+                       const std::string& more) {
     if (level_ == Level::quiet) return;
     using clock = std::chrono::steady_clock;
     const auto now = clock::now();
@@ -33,7 +34,8 @@ void Console::progress(const std::string& what, std::int64_t done, std::int64_t 
     const double seconds = std::chrono::duration<double>(now - start_).count();
     const double rate = seconds > 0 ? double(done - first_done_) / seconds : 0;
     std::string text = fmt::format("{}: {}/{}", what, done, all);
-    if (rate > 0) text += rate >= 1 ? fmt::format(", {:.1f} {}/s", rate, unit) : fmt::format(", {:.1f} s/{}", 1 / rate, unit);
+    if (rate > 0)
+        text += rate >= 1 ? fmt::format(", {:.1f} {}/s", rate, unit) : fmt::format(", {:.1f} s/{}", 1 / rate, unit);
     if (rate > 0 && !last) text += fmt::format(", {} left", duration(double(all - done) / rate));
     if (!more.empty()) text += ", " + more;
     if (terminal_ && !last) {

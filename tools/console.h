@@ -27,7 +27,8 @@ public:
     }
 
     /// "what: 12/40, 3.1 unit/s, 9 s left": on a terminal a line that is rewritten, else a line every few seconds.
-    void progress(const std::string& what, std::int64_t done, std::int64_t all, const std::string& unit, const std::string& more = "");
+    void progress(const std::string& what, std::int64_t done, std::int64_t all, const std::string& unit,
+                  const std::string& more = "");
 
 private:
     void line(const std::string& text);

@@ -6,7 +6,7 @@
 namespace star {
 
 struct EmbeddedFile {
-    std::string_view name;   ///< without folder and extension
+    std::string_view name;  ///< without folder and extension
     std::string_view bytes;
 };
 

@@ -9,7 +9,11 @@
 namespace star {
 
 FieldSource::FieldSource(Stream stream, const Setup& setup)
-    : stream_(stream), simulator_(setup.simulator()), procedure_(setup.procedure), run_(setup.training), margin_(setup.margin) {
+    : stream_(stream),
+      simulator_(setup.simulator()),
+      procedure_(setup.procedure),
+      run_(setup.training),
+      margin_(setup.margin) {
     const int windows = run_.how.batch / run_.fields;  // of each field, as square as it can be
     for (int r = 1; r * r <= windows; ++r)
         if (windows % r == 0) rows_ = r;
@@ -24,8 +28,10 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index) const 
     out.first.push_back(0);
     std::vector<float> normalised(std::size_t(H) * std::size_t(W));
     for (int f = 0; f < run_.fields; ++f) {
-        const Field field = simulator_.make(*stream_.pool, W, H, margin_, seed, index * std::uint64_t(run_.fields) + std::uint64_t(f));
-        const PreparedSky sky = prepare_sky(stream_, {{field.image.data(), {1, H, W, 1}}, {nullptr, nothing}, noise}, procedure_);
+        const Field field =
+            simulator_.make(*stream_.pool, W, H, margin_, seed, index * std::uint64_t(run_.fields) + std::uint64_t(f));
+        const PreparedSky sky =
+            prepare_sky(stream_, {{field.image.data(), {1, H, W, 1}}, {nullptr, nothing}, noise}, procedure_);
         copy_to_host(stream_, normalised.data(), sky.normalised.data(), normalised.size() * sizeof(float));
         synchronize(stream_);
         for (int i = 0; i < rows_; ++i)

@@ -15,7 +15,8 @@
 namespace star {
 namespace {
 
-constexpr std::uintmax_t largest_model = std::uintmax_t{256} << 20;  // bytes; ours are a few million, the paper's 65 million
+constexpr std::uintmax_t largest_model = std::uintmax_t{256}
+                                         << 20;  // bytes; ours are a few million, the paper's 65 million
 
 // The file's bytes and the name to use in errors.
 std::pair<std::string, std::string> fetch(const std::string& name) {
@@ -55,19 +56,23 @@ Model read_model(const std::string& name) {
     m.metadata = file.metadata;
     const auto value = [&](const char* key) {
         const auto at = file.metadata.find(key);
-        if (at == file.metadata.end()) fail(Fault::input, where, ": metadata: ", key, " is missing: not a model of starblend");
+        if (at == file.metadata.end())
+            fail(Fault::input, where, ": metadata: ", key, " is missing: not a model of starblend");
         return at->second;
     };
     if (const auto schema = value("schema"); schema != model_schema)
-        fail(Fault::input, where, ": metadata: schema is ", schema.substr(0, 60), ", this program reads ", model_schema);
+        fail(Fault::input, where, ": metadata: schema is ", schema.substr(0, 60), ", this program reads ",
+             model_schema);
     m.config = value("config");
     try {
         Config c;
         c.load_text(m.config, where);
         m.architecture = read_architecture(c);
-        if (m.architecture.in_channels != 1) fail(Fault::input, "network.in_channels is ", m.architecture.in_channels, ": the sky has one");
+        if (m.architecture.in_channels != 1)
+            fail(Fault::input, "network.in_channels is ", m.architecture.in_channels, ": the sky has one");
         if (m.architecture.classes > classes_in_catalogue)
-            fail(Fault::input, "network.classes is ", m.architecture.classes, ": a catalogue has ", classes_in_catalogue);
+            fail(Fault::input, "network.classes is ", m.architecture.classes, ": a catalogue has ",
+                 classes_in_catalogue);
         m.procedure = read_procedure(c, m.architecture);
         m.exposure = read_exposure(c);  // not the PSF: it may be a file that isn't here, and use doesn't need it
         m.pixel_scale = c.number("exposure.pixel_scale", 0, 0, 1e4);
@@ -85,17 +90,19 @@ Model read_model(const std::string& name) {
         const NamedTensor* t = m.find(tensor);
         if (!t) fail(Fault::input, where, ": tensor ", tensor, " is missing");
         if (std::int64_t(t->data.size()) != p.logical.size())
-            fail(Fault::input, where, ": tensor ", tensor, " has another shape: ", t->data.size(), " values instead of ", p.logical.size());
+            fail(Fault::input, where, ": tensor ", tensor, " has another shape: ", t->data.size(),
+                 " values instead of ", p.logical.size());
     });
     return m;
 }
 
-void write_model(const std::string& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
-                 bool half, bool overwrite) {
+void write_model(const std::string& path, const std::vector<NamedTensor>& tensors,
+                 const std::map<std::string, std::string>& metadata, bool half, bool overwrite) {
     TensorFile file;
     file.metadata = metadata;
     file.metadata["schema"] = model_schema;
-    for (const NamedTensor& t : tensors) file.tensors.push_back(make_tensor(t.name, t.shape, t.data, half ? Dtype::f16 : Dtype::f32));
+    for (const NamedTensor& t : tensors)
+        file.tensors.push_back(make_tensor(t.name, t.shape, t.data, half ? Dtype::f16 : Dtype::f32));
     write_safetensors(path, file, overwrite);
 }
 
@@ -107,9 +114,10 @@ std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, 
         const bool in_body = name.rfind(body, 0) == 0;
         if (!whole && !in_body) return nullptr;
         const Tensor* t = file.find(name);
-        if (!t) t = file.find("value/" + name);  // our own checkpoint
+        if (!t) t = file.find("value/" + name);                      // our own checkpoint
         if (!t && in_body) t = file.find(name.substr(body.size()));  // a backbone on its own
-        if (!t && whole && name.find(".0.weight") + name.find(".0.bias") != 2 * std::string::npos) {  // torchvision before 0.13
+        if (!t && whole &&
+            name.find(".0.weight") + name.find(".0.bias") != 2 * std::string::npos) {  // torchvision before 0.13
             const std::size_t last = name.rfind('.'), before = last == 0 ? 0 : name.rfind('.', last - 1);
             t = file.find(name.substr(0, before) + name.substr(last));
         }

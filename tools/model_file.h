@@ -12,13 +12,13 @@
 namespace star {
 
 struct Model {
-    std::string name;            ///< of the file, without folder and extension
-    std::string sha256;          ///< of its bytes
+    std::string name;    ///< of the file, without folder and extension
+    std::string sha256;  ///< of its bytes
     Architecture architecture;
     Procedure procedure;
-    Exposure exposure;           ///< that it was trained for: the noise of images that don't say theirs
-    double pixel_scale = 0;      ///< arcsec/px of its training
-    std::string config;          ///< the whole effective configuration of its training, TOML
+    Exposure exposure;       ///< that it was trained for: the noise of images that don't say theirs
+    double pixel_scale = 0;  ///< arcsec/px of its training
+    std::string config;      ///< the whole effective configuration of its training, TOML
     std::map<std::string, std::string> metadata;
     std::map<std::string, NamedTensor> tensors;
 
@@ -31,12 +31,13 @@ Model read_model(const std::string& name);
 
 /// A network's tensors as a file, values in half precision if `half`. Atomic.
 /// metadata: "config" (TOML with [network], [procedure], [exposure]...) and whatever else should be known.
-void write_model(const std::string& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata,
-                 bool half, bool overwrite);
+void write_model(const std::string& path, const std::vector<NamedTensor>& tensors,
+                 const std::map<std::string, std::string>& metadata, bool half, bool overwrite);
 
-/// Starting weights from a model or checkpoint of ours, or from a safetensors file of torchvision or timm: a whole RetinaNet ("backbone.body.conv1.weight"), or a
-/// ResNet-50 alone ("conv1.weight"); `whole` takes heads and pyramid too, else the backbone only. Returns how many of the
-/// network's tensors were found. Throws Error (Fault::input) naming file and tensor if a shape differs or none is found.
+/// Starting weights from a model or checkpoint of ours, or from a safetensors file of torchvision or timm: a whole
+/// RetinaNet ("backbone.body.conv1.weight"), or a ResNet-50 alone ("conv1.weight"); `whole` takes heads and pyramid
+/// too, else the backbone only. Returns how many of the network's tensors were found. Throws Error (Fault::input)
+/// naming file and tensor if a shape differs or none is found.
 std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, Params& params);
 
 inline constexpr const char* model_schema = "starblend-model-1";

@@ -15,16 +15,23 @@ std::string upper(std::string s) {
     return s;
 }
 
-// BUNIT as real headers have it ("ELECTRONS/S", "COUNTS", "DN") in the FITS standard's spelling; empty if it is neither.
+// BUNIT as real headers have it ("ELECTRONS/S", "COUNTS", "DN") in the FITS standard's spelling; empty if it is
+// neither.
 std::string standard_unit(const std::string& upper_case, bool rate) {
-    for (const auto& [start, unit] : {std::pair{"ELECTRON", "electron"}, {"E-", "electron"}, {"ADU", "adu"}, {"DN", "adu"}, {"COUNT", "count"}, {"CPS", "count"}})
+    for (const auto& [start, unit] : {std::pair{"ELECTRON", "electron"},
+                                      {"E-", "electron"},
+                                      {"ADU", "adu"},
+                                      {"DN", "adu"},
+                                      {"COUNT", "count"},
+                                      {"CPS", "count"}})
         if (upper_case.rfind(start, 0) == 0) return std::string(unit) + (rate ? "/s" : "");
     for (const auto& [name, unit] : {std::pair{"JY", "Jy"}, {"MJY/SR", "MJy/sr"}, {"JY/BEAM", "Jy/beam"}})
         if (upper_case == name) return unit;
     return "";
 }
 
-// "ELECTRONS/S", "electron s-1", "ADU s**-1", "counts/sec": the denominator as a word of its own, not the one of MJy/sr.
+// "ELECTRONS/S", "electron s-1", "ADU s**-1", "counts/sec": the denominator as a word of its own, not the one of
+// MJy/sr.
 bool per_second(const std::string& upper_case) {
     for (const char* tail : {"/S", "/SEC", "/SECOND", " S-1", " S**-1", " S^-1", ".S-1", "*S-1", "*S**-1"})
         if (upper_case.ends_with(tail)) return true;
@@ -32,7 +39,8 @@ bool per_second(const std::string& upper_case) {
 }
 
 // A positive (or, with zero_too, non-negative) number from the option, else the first of these keys, else the model.
-Sourced choose(const FitsImage& image, double option, std::initializer_list<const char*> keys, double model, bool zero_too = false) {
+Sourced choose(const FitsImage& image, double option, std::initializer_list<const char*> keys, double model,
+               bool zero_too = false) {
     if (!std::isnan(option)) return {option, "option"};
     for (const char* key : keys)
         if (const auto v = image.number_of(key); v && std::isfinite(*v)) {
@@ -59,8 +67,10 @@ Observation with_magnitudes(Observation out, const ObservationOptions& o) {
             out.magnitude_system = "AB";
         }
     }
-    if (!std::isnan(o.saturate)) out.saturate = {o.saturate, "option"};
-    else if (const auto s = image.number_of("SATURATE"); s && *s > 0) out.saturate = {*s, "header"};
+    if (!std::isnan(o.saturate))
+        out.saturate = {o.saturate, "option"};
+    else if (const auto s = image.number_of("SATURATE"); s && *s > 0)
+        out.saturate = {*s, "header"};
     return out;
 }
 
@@ -80,21 +90,28 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
     if (!o.mask.empty()) {
         const FitsMask mask = read_mask(o.mask);
         if (mask.width != image.width || mask.height != image.height)
-            fail(Fault::input, o.mask, ": NAXIS: the mask has ", mask.width, "x", mask.height, " pixels, the image ", image.width, "x", image.height);
+            fail(Fault::input, o.mask, ": NAXIS: the mask has ", mask.width, "x", mask.height, " pixels, the image ",
+                 image.width, "x", image.height);
         out.mask.resize(mask.pixels.size());
-        std::transform(mask.pixels.begin(), mask.pixels.end(), out.mask.begin(), [](std::uint32_t v) { return std::uint8_t(v != 0); });
+        std::transform(mask.pixels.begin(), mask.pixels.end(), out.mask.begin(),
+                       [](std::uint32_t v) { return std::uint8_t(v != 0); });
     }
 
     const std::string unit = upper(image.text_of("BUNIT").value_or(""));
     const bool electrons = unit.rfind("ELECTRON", 0) == 0 || unit.rfind("E-", 0) == 0;
-    const bool countable = unit.empty() || standard_unit(unit, false).find_first_not_of("electronaduc") == std::string::npos;
+    const bool countable =
+        unit.empty() || standard_unit(unit, false).find_first_not_of("electronaduc") == std::string::npos;
     out.rate = unit.empty() ? model.exposure.rate : per_second(unit);
     out.flux_unit = standard_unit(unit, out.rate);
     out.exptime = choose(image, o.exptime, {"EXPTIME", "EXPOSURE", "XPOSURE", "TEXPTIME"}, model.exposure.exptime_s);
     out.exposures = choose(image, o.exposures, {"NCOMBINE", "NDRIZIM"}, model.exposure.exposures);
-    out.gain = electrons && std::isnan(o.gain) ? Sourced{1, "header"} : choose(image, o.gain, {"GAIN", "CCDGAIN", "EGAIN"}, model.exposure.gain);
-    out.read_noise = choose(image, o.read_noise, {"RDNOISE", "READNOIS", "RON", "READNSEA"}, model.exposure.read_noise, true);
-    if (!(out.exptime.value > 0) || !(out.gain.value > 0) || !(out.exposures.value >= 1) || !(out.read_noise.value >= 0))
+    out.gain = electrons && std::isnan(o.gain)
+                   ? Sourced{1, "header"}
+                   : choose(image, o.gain, {"GAIN", "CCDGAIN", "EGAIN"}, model.exposure.gain);
+    out.read_noise =
+        choose(image, o.read_noise, {"RDNOISE", "READNOIS", "RON", "READNSEA"}, model.exposure.read_noise, true);
+    if (!(out.exptime.value > 0) || !(out.gain.value > 0) || !(out.exposures.value >= 1) ||
+        !(out.read_noise.value >= 0))
         fail(Fault::usage, "exposure time and gain must be positive, exposures at least 1, read noise not negative");
 
     Exposure e = model.exposure;
@@ -102,16 +119,23 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
     e.exposures = int(std::min(out.exposures.value, 1e5));
     e.gain = out.gain.value;
     e.read_noise = out.read_noise.value;
-    const double correlation = background_sigma(model.exposure) / (native_sigma(model.exposure) * image_unit(model.exposure));
+    const double correlation =
+        background_sigma(model.exposure) / (native_sigma(model.exposure) * image_unit(model.exposure));
     out.noise = {out.rate ? e.exptime_s * e.gain : e.gain, e.exposures * e.read_noise * e.read_noise,
-                 correlation > 0 && std::isfinite(correlation) ? correlation : 1};  // a model without noise has none to correlate
+                 correlation > 0 && std::isfinite(correlation) ? correlation
+                                                               : 1};  // a model without noise has none to correlate
     if (!countable) {
-        console.warn("{}: BUNIT = {}: not a count of photons; the noise is estimated from the image", o.image, image.text_of("BUNIT").value_or(""));
+        console.warn("{}: BUNIT = {}: not a count of photons; the noise is estimated from the image", o.image,
+                     image.text_of("BUNIT").value_or(""));
         out.noise = {};
         return with_magnitudes(std::move(out), o);
     }
-    for (const auto& [name, value] : {std::pair{"exposure time", out.exptime}, {"number of exposures", out.exposures}, {"gain", out.gain}, {"read noise", out.read_noise}})
-        if (std::string(value.source) == "model") console.say("{}: the header doesn't say; taken from the model's training: {:g}", name, value.value);
+    for (const auto& [name, value] : {std::pair{"exposure time", out.exptime},
+                                      {"number of exposures", out.exposures},
+                                      {"gain", out.gain},
+                                      {"read noise", out.read_noise}})
+        if (std::string(value.source) == "model")
+            console.say("{}: the header doesn't say; taken from the model's training: {:g}", name, value.value);
 
     return with_magnitudes(std::move(out), o);
 }

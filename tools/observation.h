@@ -13,15 +13,15 @@ namespace star {
 
 /// What the user said; NaN and empty: nothing.
 struct ObservationOptions {
-    std::string image;              ///< "file.fits", "file.fits[SCI]"
-    std::string mask;               ///< likewise; non-zero pixels are unusable
-    double exptime = NAN;           ///< s, all exposures together
+    std::string image;     ///< "file.fits", "file.fits[SCI]"
+    std::string mask;      ///< likewise; non-zero pixels are unusable
+    double exptime = NAN;  ///< s, all exposures together
     double exposures = NAN;
-    double gain = NAN;              ///< e-/ADU
-    double read_noise = NAN;        ///< e- rms per exposure
-    double zeropoint = NAN;         ///< magnitude of one unit of the image
-    std::string magnitude_system;   ///< of zeropoint: "AB", "Vega"
-    double saturate = NAN;          ///< level from which pixels are saturated, image units
+    double gain = NAN;             ///< e-/ADU
+    double read_noise = NAN;       ///< e- rms per exposure
+    double zeropoint = NAN;        ///< magnitude of one unit of the image
+    std::string magnitude_system;  ///< of zeropoint: "AB", "Vega"
+    double saturate = NAN;         ///< level from which pixels are saturated, image units
 };
 
 /// Where a number came from.
@@ -32,12 +32,12 @@ struct Sourced {
 
 struct Observation {
     FitsImage image;
-    std::vector<std::uint8_t> mask; ///< empty: none
+    std::vector<std::uint8_t> mask;  ///< empty: none
     Noise noise;
     Sourced exptime, exposures, gain, read_noise, zeropoint, saturate;
-    bool rate = false;              ///< image in something per second
-    std::string flux_unit;          ///< of the image, as the FITS standard spells it; empty if BUNIT isn't understood
-    std::string magnitude_system;   ///< empty: no magnitudes
+    bool rate = false;             ///< image in something per second
+    std::string flux_unit;         ///< of the image, as the FITS standard spells it; empty if BUNIT isn't understood
+    std::string magnitude_system;  ///< empty: no magnitudes
 
     Sky sky() const;
 };

@@ -29,9 +29,9 @@ Psf read_psf(Config& c, double pixel_scale) {
     const double radius = c.number("psf.radius", 0.12, 1e-3, 100);  // ... within so many arcsec, pixel included
     const std::string file = c.text("psf.file", "");
     const double oversampling = c.number("psf.oversampling", 0, 0, 64);  // 0: the file's OVERSAMP, or 1
-    const bool effective = c.boolean("psf.pixel_response", true);        // the file's values include it, unless PIXRESP = F
-    const double energy = c.number("psf.energy", 1, 1e-3, 1);            // fraction of the flux that the file holds
-    const auto diffusion = c.numbers("psf.diffusion", {}, 0, 1e6);       // charge diffusion: square, odd, at pixel spacing
+    const bool effective = c.boolean("psf.pixel_response", true);   // the file's values include it, unless PIXRESP = F
+    const double energy = c.number("psf.energy", 1, 1e-3, 1);       // fraction of the flux that the file holds
+    const auto diffusion = c.numbers("psf.diffusion", {}, 0, 1e6);  // charge diffusion: square, odd, at pixel spacing
     if (kind == "gaussian") return Psf::gaussian(fwhm);
     if (kind == "moffat")
         return enclosed > 0 ? Psf::moffat_enclosing(enclosed, radius / pixel_scale, beta) : Psf::moffat(fwhm, beta);
@@ -54,7 +54,8 @@ Psf read_psf(Config& c, double pixel_scale) {
         const Psf psf = Psf::from_image(p);
         if (diffusion.empty()) return psf;
         const int side = int(std::lround(std::sqrt(double(diffusion.size()))));
-        if (side * side != int(diffusion.size()) || side % 2 == 0) c.refuse("psf.diffusion", "must be a square of odd side");
+        if (side * side != int(diffusion.size()) || side % 2 == 0)
+            c.refuse("psf.diffusion", "must be a square of odd side");
         return psf.convolved(diffusion, side, side);
     } catch (const Error& e) {
         if (e.fault == Fault::usage) throw;
@@ -65,7 +66,9 @@ Psf read_psf(Config& c, double pixel_scale) {
 }  // namespace
 
 std::string preset_text(const std::string& name) { return embedded_text(embedded_presets(), name, "preset"); }
-std::string architecture_text(const std::string& name) { return embedded_text(embedded_architectures(), name, "architecture"); }
+std::string architecture_text(const std::string& name) {
+    return embedded_text(embedded_architectures(), name, "architecture");
+}
 
 std::vector<std::string> preset_names() {
     std::vector<std::string> names;
@@ -97,10 +100,14 @@ Instrument read_instrument(Config& c) {
 Mock read_mock(Config& c) {
     Mock m;
     const std::string mix = c.text("mock.mix", "P3");
-    if (mix == "P1") m.mix = mix_p1;
-    else if (mix == "P2") m.mix = mix_p2;
-    else if (mix == "P3") m.mix = mix_p3;
-    else if (mix != "weights") c.refuse("mock.mix", "must be P1, P2, P3, or \"weights\" with mock.weights");
+    if (mix == "P1")
+        m.mix = mix_p1;
+    else if (mix == "P2")
+        m.mix = mix_p2;
+    else if (mix == "P3")
+        m.mix = mix_p3;
+    else if (mix != "weights")
+        c.refuse("mock.mix", "must be P1, P2, P3, or \"weights\" with mock.weights");
     const auto weights = c.numbers("mock.weights", {m.mix.begin(), m.mix.end()}, 0, 1e6);
     if (weights.size() != m.mix.size()) c.refuse("mock.weights", "needs five numbers");
     std::copy(weights.begin(), weights.end(), m.mix.begin());
@@ -135,7 +142,8 @@ Architecture read_architecture(Config& c) {
         return std::vector<int>(v.begin(), v.end());
     };
     a.in_channels = int(c.integer("network.in_channels", a.in_channels, 1, 3));
-    const auto size = ints("network.stem_size", {7}), stride = ints("network.stem_stride", {2}), width = ints("network.stem_width", {64});
+    const auto size = ints("network.stem_size", {7}), stride = ints("network.stem_stride", {2}),
+               width = ints("network.stem_width", {64});
     if (stride.size() != size.size() || width.size() != size.size())
         c.refuse("network.stem_size", "stem_size, stem_stride and stem_width must have one value per convolution");
     a.stem.clear();
@@ -157,9 +165,11 @@ Architecture read_architecture(Config& c) {
     for (const auto& level : a.anchor_sizes) standard.insert(standard.end(), level.begin(), level.end());
     const auto sizes = c.numbers("network.anchor_size", standard, 0.5, 1e5);
     const auto levels = std::size_t(a.head_levels());
-    if (sizes.empty() || sizes.size() % levels) c.refuse("network.anchor_size", "needs the same number of sizes for each head level");
+    if (sizes.empty() || sizes.size() % levels)
+        c.refuse("network.anchor_size", "needs the same number of sizes for each head level");
     a.anchor_sizes.assign(levels, {});
-    for (std::size_t i = 0; i < sizes.size(); ++i) a.anchor_sizes[i / (sizes.size() / levels)].push_back(float(sizes[i]));
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+        a.anchor_sizes[i / (sizes.size() / levels)].push_back(float(sizes[i]));
     const auto ratios = c.numbers("network.anchor_ratio", {0.5, 1, 2}, 0.05, 20);
     a.anchor_ratios.assign(ratios.begin(), ratios.end());
     a.anchors_centred = c.boolean("network.anchors_centred", a.anchors_centred);

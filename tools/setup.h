@@ -35,8 +35,8 @@ Procedure read_procedure(Config&, const Architecture&);
 /// [training]
 struct TrainingRun {
     Training how;
-    int fields = 2;                    ///< simulated per step; the batch is cut from them
-    std::int64_t validate_every = 100; ///< steps
+    int fields = 2;                     ///< simulated per step; the batch is cut from them
+    std::int64_t validate_every = 100;  ///< steps
     int validation_batches = 4;
     double checkpoint_minutes = 5;
 };
@@ -50,7 +50,7 @@ struct Setup {
     Architecture architecture;
     Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the mock unless given
     TrainingRun training;
-    std::string config;   ///< effective, TOML
+    std::string config;  ///< effective, TOML
 
     FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, mock}; }
 };

@@ -24,15 +24,19 @@ Found found(const Detection& d, int classes) {
 std::vector<Wanted> wanted(const MockField& truth) {
     std::vector<Wanted> rows;
     for (const Unit& u : truth.units)
-        rows.push_back({u.box, u.x, u.y, u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1), u.count});
+        rows.push_back({u.box, u.x, u.y,
+                        u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1),
+                        u.count});
     return rows;
 }
 
-std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator, ThreadPool& pool,
-                                        const TrialField& which) {
+std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator,
+                                        ThreadPool& pool, const TrialField& which) {
     const Field field = simulator.make(pool, which.width, which.height, which.margin, which.seed, which.index);
-    const Sky sky{{field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
-    const Detections detections = detector.detect({{}, &pool}, sky, 1, [](int, int) { return !interrupt::requested(); });
+    const Sky sky{
+        {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
+    const Detections detections =
+        detector.detect({{}, &pool}, sky, 1, [](int, int) { return !interrupt::requested(); });
     if (detections.cancelled) return std::nullopt;
     ScoredField scored{which.width, which.height, {}, wanted(field.truth)};
     for (const Detection& d : detections.units) scored.found.push_back(found(d, detector.architecture().classes));

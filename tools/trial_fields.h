@@ -18,8 +18,8 @@ struct TrialField {
 };
 
 /// Simulates a field, detects, pairs both up for scoring. nullopt if the user interrupts.
-std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator, ThreadPool& pool,
-                                        const TrialField& which);
+std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator,
+                                        ThreadPool& pool, const TrialField& which);
 
 /// The score threshold at which F1 (of units found at all, whatever their class) is highest, over steps of 0.02.
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule);

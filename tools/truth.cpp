@@ -53,21 +53,25 @@ Table truth_stars(const MockField& field) {
 MockField read_truth(const std::string& file) {
     const Table units = read_table(file, "TRUTH_UNITS"), stars = read_table(file, "TRUTH_STARS");
     MockField field;
-    const auto unit = stars.numbers("UNIT_ID"), x = stars.numbers("X_IMAGE"), y = stars.numbers("Y_IMAGE"), mag = stars.numbers("MAG"),
-               flux = stars.numbers("FLUX");
+    const auto unit = stars.numbers("UNIT_ID"), x = stars.numbers("X_IMAGE"), y = stars.numbers("Y_IMAGE"),
+               mag = stars.numbers("MAG"), flux = stars.numbers("FLUX");
     for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!(unit[i] >= -1 && unit[i] <= 1e9)) fail(Fault::input, file, ": TRUTH_STARS: row ", i + 1, ": UNIT_ID out of range");
+        if (!(unit[i] >= -1 && unit[i] <= 1e9))
+            fail(Fault::input, file, ": TRUTH_STARS: row ", i + 1, ": UNIT_ID out of range");
         field.stars.push_back({x[i] - fits_minus_edge, y[i] - fits_minus_edge, mag[i], flux[i], int(unit[i])});
     }
-    const auto ux = units.numbers("X_IMAGE"), uy = units.numbers("Y_IMAGE"), x0 = units.numbers("XMIN_IMAGE"), y0 = units.numbers("YMIN_IMAGE"),
-               x1 = units.numbers("XMAX_IMAGE"), y1 = units.numbers("YMAX_IMAGE"), count = units.numbers("NSTARS"), label = units.numbers("LABEL");
+    const auto ux = units.numbers("X_IMAGE"), uy = units.numbers("Y_IMAGE"), x0 = units.numbers("XMIN_IMAGE"),
+               y0 = units.numbers("YMIN_IMAGE"), x1 = units.numbers("XMAX_IMAGE"), y1 = units.numbers("YMAX_IMAGE"),
+               count = units.numbers("NSTARS"), label = units.numbers("LABEL");
     int first = 0;
     for (std::size_t i = 0; i < ux.size(); ++i) {
-        if (!(count[i] >= 1 && count[i] <= 1e6 && label[i] >= -2 && label[i] <= 127) || first + int(count[i]) > int(field.stars.size()))
+        if (!(count[i] >= 1 && count[i] <= 1e6 && label[i] >= -2 && label[i] <= 127) ||
+            first + int(count[i]) > int(field.stars.size()))
             fail(Fault::input, file, ": TRUTH_UNITS: row ", i + 1, ": NSTARS or LABEL out of range");
         Unit u;
         u.first = first, u.count = int(count[i]), u.label = std::int8_t(label[i]);
-        u.box = {float(x0[i] - fits_minus_edge), float(y0[i] - fits_minus_edge), float(x1[i] - fits_minus_edge), float(y1[i] - fits_minus_edge)};
+        u.box = {float(x0[i] - fits_minus_edge), float(y0[i] - fits_minus_edge), float(x1[i] - fits_minus_edge),
+                 float(y1[i] - fits_minus_edge)};
         u.x = ux[i] - fits_minus_edge, u.y = uy[i] - fits_minus_edge;
         first += u.count;
         field.units.push_back(u);
