@@ -12,8 +12,6 @@
 
 namespace star {
 
-inline constexpr int exit_partial = 6;  ///< the others are values of Fault, 0, and 130 or 143 after a signal
-
 /// Options that every command understands.
 struct Common {
     std::vector<std::string> config_files, settings;
