@@ -43,10 +43,11 @@ public:
         return y;
     }
 
-    void heads(Shape level, int depth) {
+    /// Two towers and their outputs: 5 classes and 4 box values per anchor, padded to 8.
+    void heads(Shape level, int depth, int anchors) {
         add("head", level, level.c, 3, 1, 2 * depth);
-        add("class", level, 48, 3);
-        add("box", level, 40, 3);
+        add("class", level, (5 * anchors + 7) / 8 * 8, 3);
+        add("box", level, (4 * anchors + 7) / 8 * 8, 3);
     }
 
     std::vector<Layer> layers;
@@ -64,23 +65,21 @@ inline Network paper_network() {
     for (Shape p : std::vector<Shape>(levels)) net.add("smooth", p, 256, 3);
     levels.push_back(net.add("P6", levels.back(), 256, 3, 2));
     levels.push_back(net.add("P7", levels.back(), 256, 3, 2));
-    for (Shape p : levels) net.heads(p, 4);
+    for (Shape p : levels) net.heads(p, 4, 9);
     return net;
 }
 
-/// The narrow network near native resolution: 128x128 pixels, batch 8, levels at strides 2 and 4.
+/// `native` (tools/architectures/native.toml): 128x128 pixels, batch 8, heads at stride 2.
 inline Network native_network() {
     Network net;
     Shape x = net.add("stem", {8, 128, 128, 1}, 32, 3);
-    x = net.add("stem2", x, 48, 3, 2);
-    const Shape c1 = net.stage(x, 48, 3, 1), c2 = net.stage(c1, 64, 4, 2), c3 = net.stage(c2, 96, 6, 2);
-    const Shape c4 = net.stage(c3, 128, 3, 2);
-    std::vector<Shape> levels;
-    for (Shape c : {c1, c2, c3, c4}) levels.push_back(net.add("lateral", c, 64, 1));
-    for (int level = 0; level < 2; ++level) {
-        net.add("smooth", levels[std::size_t(level)], 64, 3);
-        net.heads(levels[std::size_t(level)], 4);
-    }
+    x = net.add("stem", x, 32, 3);
+    x = net.add("stem", x, 64, 3, 2);
+    const Shape c2 = net.stage(x, 96, 3, 1), c3 = net.stage(c2, 80, 4, 2), c4 = net.stage(c3, 80, 6, 2);
+    const Shape c5 = net.stage(c4, 64, 3, 2);
+    for (Shape c : {c5, c4, c3, c2}) x = net.add("lateral", c, 128, 1);
+    x = net.add("smooth", x, 128, 3);
+    net.heads(x, 4, 4);
     return net;
 }
 

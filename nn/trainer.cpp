@@ -27,6 +27,7 @@ void check(const Training& t) {
     within("steps", double(t.steps), 1, 1e9);
     within("rate", t.rate, 1e-9, 1);
     within("warm_up", double(t.warm_up), 0, double(t.steps));
+    within("norm_steps", double(t.norm_steps), 0, double(std::numeric_limits<std::int64_t>::max()));
     within("last_rate", t.last_rate, 0, 1);
     within("weight_decay", t.weight_decay, 0, 1);
     within("clip", t.clip, 0, 1e6);
@@ -190,7 +191,7 @@ void Trainer<T>::step(const TrainingBatch& batch) {
     copy_to_device(stream_, m.adam.data(), &adam, sizeof adam);
     synchronize(stream_);
     m.activations.release(0);
-    queue_step({stream_, m.activations, m.scratch, how_.frozen_norm ? Pass::Norm::frozen : Pass::Norm::batch});
+    queue_step({stream_, m.activations, m.scratch, t > how_.norm_steps ? Pass::Norm::frozen : Pass::Norm::batch});
 }
 
 template <class T>

@@ -1,5 +1,6 @@
 // Training: one step is forward, loss, backward, Adam. The caller brings the fields and decides when to stop.
 #pragma once
+#include <limits>
 #include <memory>
 
 #include "kernels/adam.h"
@@ -23,7 +24,9 @@ struct Training {
     Focal focal{};           ///< classes and per_cell are set from the architecture
     BoxLoss boxes{};
     Matching matching{};
-    bool frozen_norm = false;  ///< keep the running statistics (adapting a trained network)
+    std::int64_t norm_steps =
+        std::numeric_limits<std::int64_t>::max();  ///< steps with batch statistics; later ones train with the running
+                                                   ///< ones, which detection uses. 0: adapting a trained network
 };
 
 /// Throws Error (Fault::usage) naming the field that makes no sense.

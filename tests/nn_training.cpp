@@ -22,7 +22,7 @@ TEST_CASE("the gradient is the slope of the loss") {
     // tolerance.
     for (const auto& [architecture, side] : {std::pair{tiny(), 32}, {tiny_paper(), 64}}) {
         Training how = settings(2, side);
-        how.frozen_norm = true;
+        how.norm_steps = 0;
         Trainer<float> trainer(one_thread(), architecture, 1, how, 5);
         const auto batch = blobs(2, side, 9);
         trainer.step(batch);  // fills the gradient; the step itself is at a warm-up rate and harmless
@@ -100,6 +100,27 @@ TEST_CASE("memory is known before the first step and stays as it is") {
         CHECK(told[0] == told[1]);
         CHECK(told[0] == told[2]);
     }
+}
+
+TEST_CASE("running statistics stand still after norm_steps") {
+    Training how = settings(2, 32);
+    how.norm_steps = 2;
+    Trainer<float> trainer(one_thread(), tiny(), 1, how, 1);
+    const auto statistics = [&] {
+        std::vector<float> all;
+        for (const NamedTensor& t : trainer.averaged_weights())
+            if (t.name.find("running_") != std::string::npos) all.insert(all.end(), t.data.begin(), t.data.end());
+        REQUIRE_FALSE(all.empty());
+        return all;
+    };
+    std::vector<std::vector<float>> seen;
+    for (int s = 0; s < 4; ++s) {
+        trainer.step(blobs(2, 32, std::uint64_t(s)));
+        seen.push_back(statistics());
+    }
+    CHECK_FALSE(same_bits(seen[0], seen[1]));
+    CHECK(same_bits(seen[1], seen[2]));
+    CHECK(same_bits(seen[1], seen[3]));
 }
 
 TEST_CASE("four fields can be learnt by heart") {

@@ -215,7 +215,7 @@ TrainingRun read_training(Config& c) {
     t.boxes.weight = float(c.number("training.box_weight", t.boxes.weight, 0, 1000));
     t.matching.foreground = float(c.number("training.foreground", t.matching.foreground, 0, 1));
     t.matching.background = float(c.number("training.background", t.matching.background, 1e-6, t.matching.foreground));
-    t.frozen_norm = c.boolean("training.frozen_norm", t.frozen_norm);
+    t.norm_steps = c.integer("training.norm_steps", t.steps, 0, t.steps);
     r.fields = int(c.integer("training.fields", std::min(r.fields, t.batch), 1, t.batch));
     if (t.batch % r.fields) c.refuse("training.fields", "must divide training.batch");
     r.validate_every = c.integer("training.validate_every", r.validate_every, 1, 1000000000);
