@@ -35,6 +35,48 @@ void release(Device device, void* p) noexcept {
     cpu::release(p);
 }
 
+void* allocate_host(Device device, std::size_t bytes) {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) return std::memset(cuda::allocate_host(bytes), 0, bytes);
+    return std::memset(cpu::allocate(bytes), 0, bytes);
+}
+
+void release_host(Device device, void* p) noexcept {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) return cuda::release_host(p);
+    cpu::release(p);
+}
+
+StreamOwner::StreamOwner(Device device, ThreadPool* pool) : stream_{device, pool} {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) stream_.handle = cuda::make_stream(device.index);
+}
+
+StreamOwner::~StreamOwner() {
+    if constexpr (with_cuda)
+        if (stream_.handle) cuda::free_stream(stream_.device.index, stream_.handle);
+}
+
+Event::Event(Device device) : device_(device) {
+    if constexpr (with_cuda)
+        if (device.kind == Device::Kind::cuda) handle_ = cuda::make_event(device.index);
+}
+
+Event::~Event() {
+    if constexpr (with_cuda)
+        if (handle_) cuda::free_event(device_.index, handle_);
+}
+
+void Event::record(Stream stream) {
+    if constexpr (with_cuda)
+        if (handle_ && !stream.dry) cuda::record_event(stream, handle_);
+}
+
+void Event::wait() const {
+    if constexpr (with_cuda)
+        if (handle_) cuda::wait_event(device_.index, handle_);
+}
+
 void copy_to_device(Stream stream, void* device, const void* host, std::size_t bytes) {
     on<[](Stream, void* d, const void* h, std::size_t n) {
         if (n) std::memcpy(d, h, n);

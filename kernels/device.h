@@ -18,8 +18,7 @@ struct Device {
 int cuda_devices();  ///< How many CUDA devices can be used; 0 without one, without a driver or in a CPU-only build.
 
 /// A queue of work on one device, run in order. On a CPU, work is done by `pool` before the call returns.
-/// A dry stream runs nothing: it is used to measure memory (arena.h). A value; make_stream and free_stream own nothing
-/// but `handle`.
+/// A dry stream runs nothing: it is used to measure memory (arena.h). A value, which owns nothing: see StreamOwner.
 struct Stream {
     Device device;
     ThreadPool* pool = nullptr;  ///< the CPU's threads; also given to CUDA streams for work on the host's side
@@ -35,6 +34,8 @@ inline Stream dry(Stream s) {
 void* allocate(Device,
                std::size_t bytes);  ///< 256-byte aligned, uninitialised. Throws Error (Fault::device) if out of memory.
 void release(Device, void*) noexcept;
+void* allocate_host(Device, std::size_t bytes);  ///< Host memory for copies to and from the device, zeroed. Throws as allocate.
+void release_host(Device, void*) noexcept;
 void copy_to_device(Stream, void* device, const void* host,
                     std::size_t bytes);                                        ///< Queued; `host` must live until done.
 void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);  ///< Queued; `host` must live until done.
@@ -65,6 +66,53 @@ private:
     std::int64_t count_ = 0;
 };
 
+/// A queue of its own on a device, which runs beside others; waits for its work at the end. On a CPU, the pool alone.
+class StreamOwner {
+public:
+    StreamOwner(Device, ThreadPool*);
+    ~StreamOwner();
+    StreamOwner(const StreamOwner&) = delete;
+    StreamOwner& operator=(const StreamOwner&) = delete;
+    operator Stream() const { return stream_; }
+
+private:
+    Stream stream_;
+};
+
+/// A point in a stream's work that the host can wait for.
+class Event {
+public:
+    explicit Event(Device);
+    ~Event();
+    Event(const Event&) = delete;
+    Event& operator=(const Event&) = delete;
+    void record(Stream);  ///< what was queued before; replaces an earlier point
+    void wait() const;    ///< until that is done; at once if nothing was recorded
+
+private:
+    Device device_;
+    void* handle_ = nullptr;
+};
+
+/// An array on the host that copies to and from `device` at full speed (pinned); zeros at first.
+template <class T>
+class HostBuffer {
+public:
+    HostBuffer(Device device, std::int64_t count)
+        : data_(count ? static_cast<T*>(allocate_host(device, std::size_t(count) * sizeof(T))) : nullptr, Free{device}),
+          count_(count) {}
+    T* data() const { return data_.get(); }
+    std::int64_t size() const { return count_; }
+
+private:
+    struct Free {
+        Device device;
+        void operator()(T* p) const noexcept { release_host(device, p); }
+    };
+    std::unique_ptr<T[], Free> data_;
+    std::int64_t count_ = 0;
+};
+
 // What each device brings. cpu: device.cpp. cuda: device_cuda.cu, or simt_host.cpp in the emulated tests.
 namespace cpu {
 void* allocate(std::size_t bytes);
@@ -74,6 +122,14 @@ namespace cuda {
 int devices();
 void* allocate(int index, std::size_t bytes);
 void release(int index, void*) noexcept;
+void* allocate_host(std::size_t bytes);
+void release_host(void*) noexcept;
+void* make_stream(int index);
+void free_stream(int index, void*) noexcept;
+void* make_event(int index);
+void free_event(int index, void*) noexcept;
+void record_event(Stream, void*);
+void wait_event(int index, void*);
 void copy_to_device(Stream, void* device, const void* host, std::size_t bytes);
 void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);
 void fill_zero(Stream, void* device, std::size_t bytes);

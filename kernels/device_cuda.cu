@@ -1,4 +1,5 @@
 // The memory and streams of real GPUs: star::cuda as device.h declares it.
+#include "kernels/graph.h"
 #include "kernels/simt.h"
 
 namespace star::cuda {
@@ -47,6 +48,69 @@ void* allocate(int index, std::size_t bytes) {
 
 void release(int index, void* p) noexcept {
     if (p && cudaSetDevice(index) == cudaSuccess) cudaFree(p);
+}
+
+void* allocate_host(std::size_t bytes) {
+    void* p = nullptr;
+    check_cuda(cudaMallocHost(&p, bytes), Where::current(), "cudaMallocHost of ", bytes, " bytes");
+    return p;
+}
+void release_host(void* p) noexcept { cudaFreeHost(p); }
+
+void* make_stream(int index) {
+    choose(index);
+    cudaStream_t stream = nullptr;
+    check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), Where::current(), "a stream");
+    return stream;
+}
+void free_stream(int index, void* stream) noexcept {
+    if (cudaSetDevice(index) != cudaSuccess) return;
+    cudaStreamSynchronize(cudaStream_t(stream));
+    cudaStreamDestroy(cudaStream_t(stream));
+}
+
+void* make_event(int index) {
+    choose(index);
+    cudaEvent_t event = nullptr;
+    check_cuda(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), Where::current(), "an event");
+    return event;
+}
+void free_event(int index, void* event) noexcept {
+    if (cudaSetDevice(index) == cudaSuccess) cudaEventDestroy(cudaEvent_t(event));
+}
+void record_event(Stream stream, void* event) {
+    check_cuda(cudaEventRecord(cudaEvent_t(event), queue(stream)), Where::current(), "an event");
+}
+void wait_event(int index, void* event) {
+    choose(index);
+    check_cuda(cudaEventSynchronize(cudaEvent_t(event)), Where::current(), "work queued before");
+}
+
+// Thread-local, so that another thread may allocate meanwhile: only what this thread queues belongs to the recording.
+void record_begin(Stream stream) {
+    check_cuda(cudaStreamBeginCapture(queue(stream), cudaStreamCaptureModeThreadLocal), Where::current(), "recording");
+}
+
+std::function<void()> record_end(Stream stream, bool keep) {
+    cudaGraph_t graph = nullptr;
+    const cudaError_t status = cudaStreamEndCapture(queue(stream), &graph);
+    struct FreeGraph {
+        cudaGraph_t graph;
+        ~FreeGraph() {
+            if (graph) cudaGraphDestroy(graph);
+        }
+    } const owner{graph};
+    if (!keep) {
+        cudaGetLastError();  // the recording's failure is already on its way
+        return {};
+    }
+    check_cuda(status, Where::current(), "recording");
+    cudaGraphExec_t ready = nullptr;
+    check_cuda(cudaGraphInstantiate(&ready, graph, 0), Where::current(), "preparing a recorded graph");
+    const std::shared_ptr<CUgraphExec_st> exec(ready, cudaGraphExecDestroy);
+    return [stream, exec] {
+        check_cuda(cudaGraphLaunch(exec.get(), queue(stream)), Where::current(), "a recorded graph");
+    };
 }
 
 void copy_to_device(Stream stream, void* device, const void* host, std::size_t bytes) {

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #define __global__
 #define __device__
@@ -53,6 +54,9 @@ struct Counters {
 };
 Counters counters();     ///< of the whole program so far. Thread-safe
 Counters last_launch();  ///< of the calling thread's last launch that was queued
+
+/// Does the work at once, or keeps it for later while this thread records (graph.h).
+void queue(std::function<void()> work);
 
 // What the verbs below are made of.
 void run(const Site&, Grid, void (*thread)(void* kernel), void* kernel);
@@ -96,10 +100,12 @@ inline int lane_idx(int, int from) { return from & 31; }
 template <class... P>
 void launch(Site site, Grid g, void (*kernel)(P...), std::type_identity_t<P>... args) {
     static_assert((std::is_trivially_copyable_v<P> && ...));
-    auto thread = [&] { kernel(args...); };
-    if (!site.stream.dry)
+    if (site.stream.dry) return;
+    simt::queue([=]() mutable {
+        auto thread = [&] { kernel(args...); };
         simt::run(
             site, g, [](void* t) { (*static_cast<decltype(thread)*>(t))(); }, &thread);
+    });
 }
 
 template <class T>

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/graph.h"
 #include "kernels/resize.h"
 
 namespace star {
@@ -47,15 +48,41 @@ float scheduled_rate(const Training& t, std::int64_t step) {
     return float(t.rate * (t.last_rate + (1 - t.last_rate) * cosine));
 }
 
-/// Everything on the device besides the parameters.
+/// What a step takes from the host, where the device can copy it from while the host prepares the next one.
+struct Staging {
+    HostBuffer<float> images;
+    HostBuffer<Box> boxes;
+    HostBuffer<std::int8_t> labels;
+    HostBuffer<int> first;
+    HostBuffer<AdamStep> adam;
+    Event copied;
+
+    Staging(Device d, std::int64_t pixels, std::int64_t units, int batch)
+        : images(d, pixels), boxes(d, units), labels(d, units), first(d, batch + 1), adam(d, 1), copied(d) {}
+};
+
+/// Everything besides the parameters.
 template <class T>
 struct Trainer<T>::Memory {
+    Memory(Device d, std::int64_t pixels, std::int64_t units, int batch)
+        : images(d, pixels),
+          boxes(d, units),
+          labels(d, units),
+          first(d, batch + 1),
+          adam(d, 1),
+          losses(d, 2 * max_levels + 1),
+          staging{{d, pixels, units, batch}, {d, pixels, units, batch}} {}
+
+    // on the device
     Buffer<float> images;
     Buffer<Box> boxes;
     Buffer<std::int8_t> labels;
     Buffer<int> first;
     Buffer<AdamStep> adam;
     Buffer<float> losses;  // classes per level, boxes per level, norm
+    Staging staging[2];    // taken in turn
+    int turn = 0;
+    Graph step[2];  // with batch statistics, with running ones
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
     std::vector<float> kept_values;  // the host's copy while averaged weights are validated
 };
@@ -65,8 +92,7 @@ Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const
     : stream_(stream),
       input_scale_(input_scale),
       how_(how),
-      net_(std::make_unique<RetinaNet>(a)),
-      memory_(std::make_shared<Memory>()) {
+      net_(std::make_unique<RetinaNet>(a)) {
     check(how);
     if (a.in_channels != 1) fail(Fault::usage, "in_channels = ", a.in_channels, ": fields have one channel");
     how_.focal.classes = a.classes;
@@ -75,14 +101,9 @@ Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const
     params_->initialise(stream, seed);
     grid_ = anchor_grid(a, how.height * input_scale, how.width * input_scale);
 
-    Memory& m = *memory_;
     const std::int64_t pixels = std::int64_t{how.batch} * how.height * how.width;
-    m.images = {stream.device, pixels};
-    m.boxes = {stream.device, pixels / pixels_per_unit};
-    m.labels = {stream.device, pixels / pixels_per_unit};
-    m.first = {stream.device, how.batch + 1};
-    m.adam = {stream.device, 1};
-    m.losses = {stream.device, 2 * max_levels + 1};
+    memory_ = std::make_shared<Memory>(stream.device, pixels, pixels / pixels_per_unit, how.batch);
+    Memory& m = *memory_;
     fill_zero(stream, m.losses.data(), std::size_t(m.losses.size()) * sizeof(float));
     queue_step({dry(stream), m.activations, m.scratch, Pass::Norm::batch});  // rehearsal
     m.activations.release(0);
@@ -97,7 +118,7 @@ std::int64_t Trainer<T>::memory_bytes() const {
 }
 
 template <class T>
-void Trainer<T>::upload(const TrainingBatch& batch) {
+void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     Memory& m = *memory_;
     const auto units = std::int64_t(batch.boxes.size());
     require(std::int64_t(batch.images.size()) == m.images.size(), "Trainer: a batch of ", batch.images.size(),
@@ -109,14 +130,25 @@ void Trainer<T>::upload(const TrainingBatch& batch) {
     if (units > m.boxes.size())
         fail(Fault::usage, "a batch of ", units, " units: there is room for ", m.boxes.size(), ", one in ",
              pixels_per_unit, " pixels");
-    std::vector<Box> scaled = batch.boxes;
-    const auto s = float(input_scale_);
-    for (Box& b : scaled) b = {b.x0 * s, b.y0 * s, b.x1 * s, b.y1 * s};
-    copy_to_device(stream_, m.images.data(), batch.images.data(), batch.images.size() * sizeof(float));
-    copy_to_device(stream_, m.boxes.data(), scaled.data(), scaled.size() * sizeof(Box));
-    copy_to_device(stream_, m.labels.data(), batch.labels.data(), batch.labels.size());
-    copy_to_device(stream_, m.first.data(), batch.first.data(), batch.first.size() * sizeof(int));
-    synchronize(stream_);  // the host's copies end here
+    Staging& s = m.staging[m.turn];
+    m.turn = 1 - m.turn;
+    s.copied.wait();  // for the copies of two batches ago
+    std::copy(batch.images.begin(), batch.images.end(), s.images.data());
+    const auto f = float(input_scale_);
+    std::transform(batch.boxes.begin(), batch.boxes.end(), s.boxes.data(),
+                   [f](Box b) { return Box{b.x0 * f, b.y0 * f, b.x1 * f, b.y1 * f}; });
+    std::copy(batch.labels.begin(), batch.labels.end(), s.labels.data());
+    std::copy(batch.first.begin(), batch.first.end(), s.first.data());
+    *s.adam.data() = adam;
+    const auto copy = [&](const auto& to, const auto& from, std::size_t count) {
+        copy_to_device(stream_, to.data(), from.data(), count * sizeof(*from.data()));
+    };
+    copy(m.images, s.images, batch.images.size());
+    copy(m.boxes, s.boxes, batch.boxes.size());
+    copy(m.labels, s.labels, batch.labels.size());
+    copy(m.first, s.first, batch.first.size());
+    copy(m.adam, s.adam, 1);
+    s.copied.record(stream_);
 }
 
 template <class T>
@@ -180,24 +212,29 @@ void Trainer<T>::queue_validation(const Pass& pass) {
 template <class T>
 void Trainer<T>::step(const TrainingBatch& batch) {
     Memory& m = *memory_;
-    upload(batch);
-    const std::int64_t t = ++steps_done_;
+    const std::int64_t t = steps_done_ + 1;
     AdamStep adam;
     adam.rate = scheduled_rate(how_, t);
     adam.weight_decay = how_.weight_decay;
     adam.clip = how_.clip;
     adam.average = std::min(how_.average, float(t - 1) / float(t));  // a plain mean until the window is full
     adam.step = t;
-    copy_to_device(stream_, m.adam.data(), &adam, sizeof adam);
-    synchronize(stream_);
-    m.activations.release(0);
-    queue_step({stream_, m.activations, m.scratch, t > how_.norm_steps ? Pass::Norm::frozen : Pass::Norm::batch});
+    upload(batch, adam);
+    const bool frozen = t > how_.norm_steps;
+    Graph& queued = m.step[frozen];
+    if (!queued.recorded())
+        queued = Graph(stream_, [this, &m, frozen](Stream s) {
+            m.activations.release(0);
+            queue_step({s, m.activations, m.scratch, frozen ? Pass::Norm::frozen : Pass::Norm::batch});
+        });
+    queued.run();
+    steps_done_ = t;
 }
 
 template <class T>
 void Trainer<T>::validate(const TrainingBatch& batch, bool averaged) {
     Memory& m = *memory_;
-    upload(batch);
+    upload(batch, {});
     const std::size_t bytes = std::size_t(params_->optimised()) * sizeof(float);
     if (averaged) {  // swap in, then back: validation is rare
         m.kept_values.resize(std::size_t(params_->optimised()));

@@ -55,10 +55,13 @@ template <class T>
 class Trainer {
 public:
     /// Starting values are a function of `seed`; then load() may replace them.
+    /// On CUDA `stream` has a handle of its own (StreamOwner): the step is recorded once and replayed.
     Trainer(Stream stream, const Architecture&, int input_scale, const Training&, std::uint64_t seed);
+    Trainer(const Trainer&) = delete;  // the recorded step points into it
+    Trainer& operator=(const Trainer&) = delete;
 
-    /// One optimiser step. Waits until the batch is on the device (it may be reused on return), not for the step. Equal
-    /// state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay as they were (adam_step
+    /// Queues one optimiser step; the batch may be reused on return. Waits for nothing but the copying of the batch
+    /// before the last. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay as they were (adam_step
     /// skips) and the caller sees it in losses().
     void step(const TrainingBatch&);
     /// The losses of a batch with the running statistics; nothing changes. averaged: with the averaged weights.
@@ -79,7 +82,7 @@ public:
     std::vector<NamedTensor> averaged_weights() const;
 
 private:
-    void upload(const TrainingBatch&);
+    void upload(const TrainingBatch&, const AdamStep&);
     HeadOutputs<T> forward_and_loss(const Pass&, RetinaNet::Saved<T>*);
     void queue_step(const Pass&);
     void queue_validation(const Pass&);
