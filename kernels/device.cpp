@@ -22,6 +22,13 @@ int cuda_devices() {
     return 0;
 }
 
+std::string device_name(Stream stream) {
+    if constexpr (with_cuda)
+        if (stream.device.kind == Device::Kind::cuda)
+            return "cuda:" + std::to_string(stream.device.index) + " " + cuda::device_name(stream.device.index);
+    return std::string("cpu ") + isa_name(stream.pool ? stream.pool->isa() : best_isa());
+}
+
 void* allocate(Device device, std::size_t bytes) {
     if constexpr (with_cuda)
         if (device.kind == Device::Kind::cuda) return cuda::allocate(device.index, bytes);

@@ -26,6 +26,9 @@ struct Stream {
     bool dry = false;
 };
 
+/// "cpu avx512", or "cuda:0 NVIDIA H100 80GB HBM3".
+std::string device_name(Stream);
+
 inline Stream dry(Stream s) {
     s.dry = true;
     return s;
@@ -34,7 +37,8 @@ inline Stream dry(Stream s) {
 void* allocate(Device,
                std::size_t bytes);  ///< 256-byte aligned, uninitialised. Throws Error (Fault::device) if out of memory.
 void release(Device, void*) noexcept;
-void* allocate_host(Device, std::size_t bytes);  ///< Host memory for copies to and from the device, zeroed. Throws as allocate.
+void* allocate_host(Device,
+                    std::size_t bytes);  ///< Host memory for copies to and from the device, zeroed. Throws as allocate.
 void release_host(Device, void*) noexcept;
 void copy_to_device(Stream, void* device, const void* host,
                     std::size_t bytes);                                        ///< Queued; `host` must live until done.
@@ -120,6 +124,7 @@ void release(void*) noexcept;
 }  // namespace cpu
 namespace cuda {
 int devices();
+std::string device_name(int index);
 void* allocate(int index, std::size_t bytes);
 void release(int index, void*) noexcept;
 void* allocate_host(std::size_t bytes);

@@ -31,6 +31,12 @@ int devices() {
     return usable;
 }
 
+std::string device_name(int index) {
+    cudaDeviceProp properties{};
+    check_cuda(cudaGetDeviceProperties(&properties, index), Where::current(), "CUDA device ", index);
+    return properties.name;
+}
+
 void* allocate(int index, std::size_t bytes) {
     choose(index);
     void* p = nullptr;

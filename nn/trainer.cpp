@@ -89,10 +89,7 @@ struct Trainer<T>::Memory {
 
 template <class T>
 Trainer<T>::Trainer(Stream stream, const Architecture& a, int input_scale, const Training& how, std::uint64_t seed)
-    : stream_(stream),
-      input_scale_(input_scale),
-      how_(how),
-      net_(std::make_unique<RetinaNet>(a)) {
+    : stream_(stream), input_scale_(input_scale), how_(how), net_(std::make_unique<RetinaNet>(a)) {
     check(how);
     if (a.in_channels != 1) fail(Fault::usage, "in_channels = ", a.in_channels, ": fields have one channel");
     how_.focal.classes = a.classes;
@@ -135,8 +132,9 @@ void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     s.copied.wait();  // for the copies of two batches ago
     std::copy(batch.images.begin(), batch.images.end(), s.images.data());
     const auto f = float(input_scale_);
-    std::transform(batch.boxes.begin(), batch.boxes.end(), s.boxes.data(),
-                   [f](Box b) { return Box{b.x0 * f, b.y0 * f, b.x1 * f, b.y1 * f}; });
+    std::transform(batch.boxes.begin(), batch.boxes.end(), s.boxes.data(), [f](Box b) {
+        return Box{b.x0 * f, b.y0 * f, b.x1 * f, b.y1 * f};
+    });
     std::copy(batch.labels.begin(), batch.labels.end(), s.labels.data());
     std::copy(batch.first.begin(), batch.first.end(), s.first.data());
     *s.adam.data() = adam;

@@ -61,8 +61,8 @@ public:
     Trainer& operator=(const Trainer&) = delete;
 
     /// Queues one optimiser step; the batch may be reused on return. Waits for nothing but the copying of the batch
-    /// before the last. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay as they were (adam_step
-    /// skips) and the caller sees it in losses().
+    /// before the last. Equal state and batch give equal bits. If a loss or the gradient isn't finite, parameters stay
+    /// as they were (adam_step skips) and the caller sees it in losses().
     void step(const TrainingBatch&);
     /// The losses of a batch with the running statistics; nothing changes. averaged: with the averaged weights.
     void validate(const TrainingBatch&, bool averaged);

@@ -116,7 +116,7 @@ struct Bench : Folder {
 /// Settings of a network so small that it trains in moments. Its prior is high, so that even untrained it reports
 /// units.
 inline const std::string tiny_network =
-    "--preset csst-g --set network.stem_width=[8,8] --set network.blocks=[1,1,1,1] --set network.width=[8,8,8,8] "
+    "--preset csst-g --set network.stem_width=[8,8,8] --set network.blocks=[1,1,1,1] --set network.width=[8,8,8,8] "
     "--set network.pyramid_width=8 --set network.head_width=8 --set network.head_depth=1 --set network.prior=0.1 "
     "--set training.batch=2 --set training.side=64 --set training.validation_batches=1 --set training.warm_up=1 ";
 

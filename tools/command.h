@@ -8,6 +8,7 @@
 #include "io/config.h"
 #include "io/fits_header.h"
 #include "kernels/device.h"
+#include "kernels/types.h"
 #include "tools/console.h"
 
 namespace star {
@@ -33,6 +34,12 @@ struct Common {
     /// Cards that say where a file comes from: program, version, commit, command line.
     std::vector<Card> provenance() const;
 };
+
+/// Calls f.operator()<T>() with the type of activations that a device computes in: float on a CPU, bf16 on CUDA.
+template <class F>
+auto with_activations(Device device, F&& f) {
+    return device.kind == Device::Kind::cuda ? f.template operator()<bf16>() : f.template operator()<float>();
+}
 
 /// The effective configuration, a line of TOML per COMMENT card.
 void append_config(std::vector<Card>& cards, const std::string& toml);

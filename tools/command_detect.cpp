@@ -108,10 +108,9 @@ void refuse_to_replace_inputs(const Options& o) {
     if (o.output == o.regions) fail(Fault::usage, o.output, ": is named for both the catalogue and the regions");
 }
 
+template <class T>
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
-    if (common.chosen_device().kind != Device::Kind::cpu)
-        fail(Fault::device, "detect: not every kernel of detection exists on CUDA yet");
     refuse_to_replace_inputs(o);
     FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
     std::optional<AtomicFile> regions;
@@ -131,11 +130,11 @@ int detect(const Options& o, const Common& common) {
                      o.image.image, scale, model.name, model.pixel_scale);
 
     ThreadPool pool(common.threads);
-    const Stream stream{{}, &pool};
+    const StreamOwner stream(common.chosen_device(), &pool);
     const auto detector = [&] {
         try {
-            return Detector<float>(stream, model.architecture, model.procedure,
-                                   [&](const std::string& name) { return model.find(name); });
+            return Detector<T>(stream, model.architecture, model.procedure,
+                               [&](const std::string& name) { return model.find(name); });
         } catch (const Error& e) {
             fail(e.fault, o.model.empty() ? model.name : o.model, ": ", e.what());
         }
@@ -166,7 +165,7 @@ int detect(const Options& o, const Common& common) {
                                {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
                                {"MODEL", model.name, "network"},
                                {"MODELSHA", model.sha256, "SHA-256 of its file"},
-                               {"DEVICE", std::string("cpu ") + isa_name(pool.isa()), ""},
+                               {"DEVICE", device_name(stream), ""},
                                {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
                                {"BACKGND", found.sky.background, "mean background, image units"},
                                {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
@@ -232,7 +231,9 @@ Command add_detect(CLI::App& program, Common& common) {
                     "MB for maps and tiles in work; the image and the catalogue come on top")
         ->capture_default_str()
         ->check(CLI::Range(16, 1 << 20));
-    return {app, [o, &common] { return detect(*o, common); }};
+    return {app, [o, &common] {
+                return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(*o, common); });
+            }};
 }
 
 }  // namespace star

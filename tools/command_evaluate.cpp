@@ -96,20 +96,20 @@ std::uint64_t test_seed(std::uint64_t seed) {
     return std::uint64_t{r.x[0]} << 32 | r.x[1];
 }
 
+template <class T>
 Trial simulate_and_detect(const Options& o, const Common& common, Console& console, const Model& model,
                           const Setup& setup) {
-    if (common.chosen_device().kind != Device::Kind::cpu)
-        fail(Fault::device, "evaluate: not every kernel of the detection exists on CUDA yet");
     ThreadPool pool(common.threads);
-    const Stream stream{{}, &pool};
-    const Detector<float> detector(stream, model.architecture, model.procedure,
-                                   [&](const std::string& name) { return model.find(name); });
+    const StreamOwner stream(common.chosen_device(), &pool);
+    const Detector<T> detector(stream, model.architecture, model.procedure,
+                               [&](const std::string& name) { return model.find(name); });
     const FieldSimulator simulator = setup.simulator();
     const std::uint64_t seed = test_seed(common.seed);
     Trial trial;
     trial.fwhm = o.fwhm > 0 ? o.fwhm : double(model.procedure.psf_fwhm);
     for (int i = 0; i < o.fields && trial.complete; ++i) {
-        auto scored = detect_field(detector, simulator, pool, {o.side, o.side, setup.margin, seed, std::uint64_t(i)});
+        auto scored =
+            detect_field<T>(stream, detector, simulator, {o.side, o.side, setup.margin, seed, std::uint64_t(i)});
         if (!scored) {
             trial.complete = false;
             break;
@@ -180,7 +180,11 @@ int evaluate_command(const Options& o, const Common& common) {
     std::optional<AtomicFile> json;
     if (!o.json.empty()) json.emplace(o.json, common.overwrite);
 
-    const Trial trial = o.simulate ? simulate_and_detect(o, common, console, *model, *setup) : read_catalogues(o);
+    const Trial trial =
+        o.simulate
+            ? with_activations(common.chosen_device(),
+                               [&]<class T>() { return simulate_and_detect<T>(o, common, console, *model, *setup); })
+            : read_catalogues(o);
     if (trial.fields.empty()) return interrupt::exit_code();
     const ScoreReport report = score(trial, common.seed);
     std::fputs(report.text().c_str(), stdout);

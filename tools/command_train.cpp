@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 
 #include "io/atomic_file.h"
 #include "kernels/check.h"
@@ -30,6 +31,7 @@ std::string log_until(const std::string& path, std::int64_t step) {
     return kept;
 }
 
+template <class T>
 class TrainingSession {
 public:
     TrainingSession(const Options& options, const Common& common);
@@ -47,27 +49,26 @@ private:
     const Common& common_;
     Console console_;
     ThreadPool pool_;
-    Stream stream_;
+    StreamOwner stream_;
     Setup setup_;
     std::string config_, checkpoint_path_, log_path_, log_;
     TrainingRun run_;
     std::uint64_t seed_;
     std::unique_ptr<FieldSource> source_;
-    std::unique_ptr<Trainer<float>> trainer_;
+    std::unique_ptr<Trainer<T>> trainer_;
     std::vector<TrainingBatch> validation_;
     std::string validation_columns_ = ",,";
 };
 
-TrainingSession::TrainingSession(const Options& options, const Common& common)
+template <class T>
+TrainingSession<T>::TrainingSession(const Options& options, const Common& common)
     : options_(options),
       common_(common),
       console_(common.console()),
       pool_(common.threads),
+      stream_(common.chosen_device(), &pool_),
       setup_(read_setup(common.layers(options.preset, options.architecture))),
       seed_(common.seed) {
-    if (common.chosen_device().kind != Device::Kind::cpu)
-        fail(Fault::device, "train: not every kernel of the training step exists on CUDA yet");
-    stream_ = {{}, &pool_};
     run_ = setup_.training;
     config_ = setup_.config;
     if (common.dump_config) return;
@@ -77,9 +78,9 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(stream_, setup_);
+    source_ = std::make_unique<FieldSource>(Stream{{}, &pool_}, setup_);
     trainer_ =
-        std::make_unique<Trainer<float>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
+        std::make_unique<Trainer<T>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
@@ -87,10 +88,11 @@ TrainingSession::TrainingSession(const Options& options, const Common& common)
     for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
                  trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height,
-                 setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), isa_name(pool_.isa()));
+                 setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), device_name(stream_));
 }
 
-void TrainingSession::start_fresh() {
+template <class T>
+void TrainingSession<T>::start_fresh() {
     for (const auto& [path, whole] : {std::pair{options_.weights, true}, {options_.backbone, false}})
         if (!path.empty()) {
             const std::size_t found = load_pretrained(path, whole, stream_, trainer_->params());
@@ -99,7 +101,8 @@ void TrainingSession::start_fresh() {
     log_ = "step,fields,rate,classes,boxes,norm,validation_classes,validation_boxes,seconds\n";
 }
 
-void TrainingSession::resume() {
+template <class T>
+void TrainingSession<T>::resume() {
     const TensorFile file = read_safetensors(checkpoint_path_);
     const auto value = [&](const char* key) {
         const auto at = file.metadata.find(key);
@@ -130,7 +133,8 @@ void TrainingSession::resume() {
     console_.say("going on from step {}", trainer_->steps_done());
 }
 
-std::map<std::string, std::string> TrainingSession::metadata() const {
+template <class T>
+std::map<std::string, std::string> TrainingSession<T>::metadata() const {
     return {{"config", config_},
             {"seed", std::to_string(seed_)},
             {"step", std::to_string(trainer_->steps_done())},
@@ -141,7 +145,8 @@ std::map<std::string, std::string> TrainingSession::metadata() const {
             {"licence", "Apache-2.0"}};
 }
 
-void TrainingSession::checkpoint() {
+template <class T>
+void TrainingSession<T>::checkpoint() {
     TensorFile file;
     file.metadata = metadata();
     for (const NamedTensor& t : trainer_->state())
@@ -150,7 +155,8 @@ void TrainingSession::checkpoint() {
     write_file(log_path_, log_.data(), log_.size(), true);
 }
 
-void TrainingSession::validate() {
+template <class T>
+void TrainingSession<T>::validate() {
     double classes = 0, boxes = 0;
     for (const auto& batch : validation_) {
         trainer_->validate(batch, true);
@@ -163,7 +169,8 @@ void TrainingSession::validate() {
 }
 
 // The configuration with the score threshold that serves best on fields nobody trained on, stored with the weights.
-std::string TrainingSession::with_threshold(const std::vector<NamedTensor>& tensors) {
+template <class T>
+std::string TrainingSession<T>::with_threshold(const std::vector<NamedTensor>& tensors) {
     const auto find = [&](const std::string& name) -> const NamedTensor* {
         for (const auto& t : tensors)
             if (t.name == name) return &t;
@@ -171,13 +178,13 @@ std::string TrainingSession::with_threshold(const std::vector<NamedTensor>& tens
     };
     Procedure everything = setup_.procedure;
     everything.threshold = 0.02f;
-    const Detector<float> detector(stream_, setup_.architecture, everything, find);
+    const Detector<T> detector(stream_, setup_.architecture, everything, find);
     const FieldSimulator simulator = setup_.simulator();
     std::vector<ScoredField> fields;
     constexpr int trials = 12, side = 256;
     for (int i = 0; i < trials; ++i) {  // validation's own seed, beyond the fields that validate() looks at
         const auto index = std::uint64_t(run_.validation_batches) * std::uint64_t(run_.fields) + std::uint64_t(i);
-        auto field = detect_field(detector, simulator, pool_, {side, side, setup_.margin, ~seed_, index});
+        auto field = detect_field<T>(stream_, detector, simulator, {side, side, setup_.margin, ~seed_, index});
         if (field) fields.push_back(std::move(*field));
     }
     MatchRule rule;
@@ -191,21 +198,27 @@ std::string TrainingSession::with_threshold(const std::vector<NamedTensor>& tens
     return read_setup(c).config;
 }
 
-int TrainingSession::run() {
+template <class T>
+int TrainingSession<T>::run() {
     if (common_.dump_config) return std::fputs(config_.c_str(), stdout), 0;
     using clock = std::chrono::steady_clock;
     const auto start = clock::now();
     auto saved = start;
     double simulating = 0, smooth = 0;
+    std::optional<TrainingBatch> next;
     const auto seconds = [](clock::time_point from) {
         return std::chrono::duration<double>(clock::now() - from).count();
     };
     for (std::int64_t step = trainer_->steps_done(); step < run_.how.steps;) {
-        const auto before = clock::now();
-        const TrainingBatch batch = source_->batch(seed_, std::uint64_t(step));
-        simulating += seconds(before);
-        trainer_->step(batch);
+        const auto simulate = [&](std::int64_t index) {
+            const auto before = clock::now();
+            next = source_->batch(seed_, std::uint64_t(index));
+            simulating += seconds(before);
+        };
+        if (!next) simulate(step);
+        trainer_->step(*next);
         step = trainer_->steps_done();
+        if (step < run_.how.steps) simulate(step);  // while a GPU is at work on the step
         const Losses l = trainer_->losses();
         if (!l.finite()) {
             const bool have = std::filesystem::exists(checkpoint_path_);
@@ -258,7 +271,10 @@ Command add_train(CLI::App& program, Common& common) {
                     "Start from this ResNet-50 (safetensors; names as torchvision's or timm's)")
         ->excludes(weights);
     app->add_flag("--resume", o->resume, "Go on from OUTPUT.checkpoint, bit for bit");
-    return {app, [o, &common] { return TrainingSession(*o, common).run(); }};
+    return {app, [o, &common] {
+                return with_activations(common.chosen_device(),
+                                        [&]<class T>() { return TrainingSession<T>(*o, common).run(); });
+            }};
 }
 
 }  // namespace star

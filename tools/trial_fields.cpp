@@ -30,18 +30,23 @@ std::vector<Wanted> wanted(const MockField& truth) {
     return rows;
 }
 
-std::optional<ScoredField> detect_field(const Detector<float>& detector, const FieldSimulator& simulator,
-                                        ThreadPool& pool, const TrialField& which) {
-    const Field field = simulator.make(pool, which.width, which.height, which.margin, which.seed, which.index);
+template <class T>
+std::optional<ScoredField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
+                                        const TrialField& which) {
+    const Field field = simulator.make(*stream.pool, which.width, which.height, which.margin, which.seed, which.index);
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
-    const Detections detections =
-        detector.detect({{}, &pool}, sky, 1, [](int, int) { return !interrupt::requested(); });
+    const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
     if (detections.cancelled) return std::nullopt;
     ScoredField scored{which.width, which.height, {}, wanted(field.truth)};
     for (const Detection& d : detections.units) scored.found.push_back(found(d, detector.architecture().classes));
     return scored;
 }
+
+template std::optional<ScoredField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
+                                                 const TrialField&);
+template std::optional<ScoredField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
+                                                 const TrialField&);
 
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule) {
     double best = 0.5, best_f1 = -1;
