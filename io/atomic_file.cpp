@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "kernels/check.h"
 
@@ -27,6 +29,37 @@ void flush(const fs::path& path, int flags) {
     if (bad && bad != EINVAL) fail(Fault::output, path.string(), ": can't be flushed to disk: ", reason(bad));
 }
 
+/// All of `size` bytes, whatever interrupts; `path` names the file in an error.
+void write_all(int file, const char* data, std::size_t size, const std::string& path) {
+    for (std::size_t done = 0; done < size;) {
+        const ssize_t n = ::write(file, data + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(Fault::output, path, ": can't be written: ", reason(errno));
+        done += std::size_t(n);
+    }
+}
+
+/// An open file, closed at the end of a scope.
+struct Descriptor {
+    int number;
+    ~Descriptor() {
+        if (number >= 0) ::close(number);
+    }
+};
+
+void copy_to_output(const std::string& from) {
+    const Descriptor file{::open(from.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.number < 0) fail(Fault::output, from, ": can't be reopened: ", reason(errno));
+    std::vector<char> piece(1 << 20);
+    for (;;) {
+        const ssize_t n = ::read(file.number, piece.data(), piece.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(Fault::output, from, ": can't be read back: ", reason(errno));
+        if (n == 0) return;
+        write_all(STDOUT_FILENO, piece.data(), std::size_t(n), "standard output");
+    }
+}
+
 fs::path folder_of(const std::string& path) {
     const fs::path folder = fs::path(path).parent_path();
     return folder.empty() ? "." : folder;
@@ -35,8 +68,15 @@ fs::path folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(const std::string& path, bool overwrite) : target_(path), overwrite_(overwrite) {
-    if (path == "-") fail(Fault::output, "-: what is written needs a file; standard output isn't one");
     std::error_code error;
+    if (to_output()) {
+        if (::isatty(STDOUT_FILENO)) fail(Fault::output, "-: standard output is a terminal; pipe it, or name a file");
+        temporary_ = (fs::temp_directory_path(error) / "starblend-XXXXXX").string();
+        const int file = ::mkostemp(temporary_.data(), O_CLOEXEC);
+        if (file < 0) fail(Fault::output, std::exchange(temporary_, {}), ": can't be created: ", reason(errno));
+        ::close(file);
+        return;
+    }
     if (fs::is_symlink(target_, error)) target_ = fs::weakly_canonical(target_, error).string();
     const fs::path name = fs::path(target_).filename();
     if (name.empty() || name == "." || name == "..") fail(Fault::output, "'", path, "': not a file name");
@@ -62,6 +102,11 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::commit() {
     require(!temporary_.empty(), "commit() called twice on ", target_);
+    if (to_output()) {
+        copy_to_output(temporary_);
+        ::unlink(std::exchange(temporary_, {}).c_str());
+        return;
+    }
     flush(temporary_, O_RDONLY);
     int bad = 0;
     if (overwrite_) {
@@ -81,19 +126,10 @@ void AtomicFile::commit() {
 
 void write_file(const std::string& path, const void* data, std::size_t size, bool overwrite) {
     AtomicFile out(path, overwrite);
-    const int file = ::open(out.path().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
-    if (file < 0) fail(Fault::output, path, ": can't be opened: ", reason(errno));
-    for (std::size_t done = 0; done < size;) {
-        const ssize_t n = ::write(file, static_cast<const char*>(data) + done, size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            const int bad = errno;
-            ::close(file);
-            fail(Fault::output, path, ": can't be written: ", reason(bad));
-        }
-        done += std::size_t(n);
-    }
-    if (::close(file) != 0) fail(Fault::output, path, ": can't be written: ", reason(errno));
+    Descriptor file{::open(out.path().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
+    if (file.number < 0) fail(Fault::output, path, ": can't be opened: ", reason(errno));
+    write_all(file.number, static_cast<const char*>(data), size, path);
+    if (::close(std::exchange(file.number, -1)) != 0) fail(Fault::output, path, ": can't be written: ", reason(errno));
     out.commit();
 }
 

@@ -1,4 +1,5 @@
-// A file that appears under its name whole or not at all: written beside it, flushed to disk, renamed.
+// A file that appears under its name whole or not at all: written beside it, flushed to disk, renamed. Or, for "-", data
+// that comes out of standard output once it is whole.
 #pragma once
 #include <string>
 
@@ -9,9 +10,9 @@ namespace star {
 class AtomicFile {
 public:
     /// Creates an empty temporary file in the folder of `path`, so that a folder that can't be written is known before
-    /// the work. Fails if `path` exists and `overwrite` is false, or if it is anything but a regular file,
-    /// or is called "-". A symbolic
-    /// link is followed.
+    /// the work. Fails if `path` exists and `overwrite` is false, or if it is anything but a regular file. A symbolic
+    /// link is followed. "-" is standard output: commit() copies there what lies in the system's folder for temporary
+    /// files until then; fails if it is a terminal.
     AtomicFile(const std::string& path, bool overwrite);
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
@@ -28,6 +29,8 @@ public:
     void commit();
 
 private:
+    bool to_output() const { return target_ == "-"; }
+
     std::string target_, temporary_;
     bool overwrite_;
 };

@@ -58,6 +58,24 @@ TEST_CASE("road: everything written is clean") {
     }
 }
 
+TEST_CASE("road: -o - writes to standard output, and nothing else goes there") {
+    const Bench b;
+    put_tiny_model(b);
+    b.must("simulate -q -o field.fits --width 100");
+    b.must("detect -q field.fits -o found.fits" + tiny);
+    const auto before = b.listing();
+    const Outcome piped = b.must("detect field.fits -o -" + tiny);
+    CHECK(b.listing() == before);
+    b.put("piped.fits", piped.out);
+    CHECK(tables(b, "piped.fits") == tables(b, "found.fits"));
+    if (const auto clean = verified(b, "piped.fits")) CHECK(*clean);
+    const Outcome json = b.must("evaluate found.fits --truth field.fits --json -");
+    CHECK(json.out.front() == '{');
+    CHECK(json.out.find("\nBy box") == std::string::npos);
+    CHECK(json.out.ends_with("}\n"));
+    b.refused("train -o - " + tiny_network, 2, {"-o -", "file"});
+}
+
 TEST_CASE("road: the same seed gives the same bytes, another seed others") {
     const Bench first, second, other;
     std::vector<std::string> fields;

@@ -212,7 +212,7 @@ Command add_detect(CLI::App& program, Common& common) {
     app->add_option("image", o->image.image,
                     "FITS image: file.fits, file.fits[SCI], file.fits[2]; .gz and tile-compressed too")
         ->required();
-    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, CONFIG")->required();
+    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, CONFIG; - for standard output")->required();
     app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
     app->add_option("--regions", o->regions, "Also write boxes for DS9");
     app->add_option("--mask", o->image.mask, "Image whose non-zero pixels are unusable");

@@ -187,7 +187,7 @@ int evaluate_command(const Options& o, const Common& common) {
             : read_catalogues(o);
     if (trial.fields.empty()) return interrupt::exit_code();
     const ScoreReport report = score(trial, common.seed);
-    std::fputs(report.text().c_str(), stdout);
+    if (o.json != "-") std::fputs(report.text().c_str(), stdout);
     if (!trial.complete) {
         console.warn("stopped after {} of {} fields{}", trial.fields.size(), o.fields,
                      json ? "; no JSON was written" : "");

@@ -62,7 +62,8 @@ int simulate(const Options& o, const Common& common) {
 Command add_simulate(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("simulate", "Simulate a crowded field, with its truth as tables");
     auto o = std::make_shared<Options>();
-    app->add_option("-o,--output", o->output, "FITS file: image, TRUTH_UNITS, TRUTH_STARS")->required();
+    app->add_option("-o,--output", o->output, "FITS file: image, TRUTH_UNITS, TRUTH_STARS; - for standard output")
+        ->required();
     std::string names;
     for (const auto& n : preset_names()) names += (names.empty() ? "" : ", ") + n;
     app->add_option("--preset", o->preset, "Instrument: " + names)->capture_default_str();

@@ -73,6 +73,8 @@ TrainingSession<T>::TrainingSession(const Options& options, const Common& common
     config_ = setup_.config;
     if (common.dump_config) return;
 
+    if (options.output == "-")
+        fail(Fault::usage, "train: -o -: a model needs a file, its checkpoint and log beside it");
     checkpoint_path_ = options.output + ".checkpoint";
     log_path_ = options.output + ".csv";
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
