@@ -12,13 +12,58 @@ namespace {
 
 int tiles_along(int extent, int core) { return ceil_div(extent, core); }
 
+/// Origins (y, x) of the tiles whose core has a usable pixel.
+std::vector<std::pair<int, int>> tiles_to_see(const Sky& sky, int core) {
+    const int H = sky.image.shape.h, W = sky.image.shape.w;
+    std::vector<std::pair<int, int>> origins;
+    for (int i = 0; i < H; i += core)
+        for (int j = 0; j < W; j += core) {
+            bool any = false;
+            for (int y = i; y < std::min(H, i + core) && !any; ++y)
+                for (int x = j; x < std::min(W, j + core) && !any; ++x) any = sky.usable(std::int64_t{y} * W + x);
+            if (any) origins.emplace_back(i, j);
+        }
+    return origins;
+}
+
 }  // namespace
 
 /// Candidates of a batch of tiles, on the device.
 template <class T>
 struct Detector<T>::Tiles {
     Candidates candidates;
+    int capacity = 0;  // rows per tile
+};
+
+/// Where a batch's candidates arrive on the host.
+template <class T>
+struct Detector<T>::Return {
+    std::vector<std::pair<int, int>> origins;  // of its tiles
     int capacity = 0;
+    HostBuffer<int> count, labels;
+    HostBuffer<Box> boxes;
+    HostBuffer<float> scores, chances;
+    Event arrived;
+
+    static std::int64_t bytes(std::int64_t tiles, std::int64_t rows, int classes) {
+        return tiles * (std::int64_t{sizeof(int)} + rows * std::int64_t(sizeof(int) + sizeof(Box)) +
+                        rows * (1 + classes) * std::int64_t{sizeof(float)});
+    }
+    Return(Device d, std::int64_t tiles, std::int64_t rows, int classes)
+        : count(d, tiles),
+          labels(d, tiles * rows),
+          boxes(d, tiles * rows),
+          scores(d, tiles * rows),
+          chances(d, tiles * rows * classes),
+          arrived(d) {}
+};
+
+/// What detect() works in. Batches use the arenas one after the other, as the stream does.
+template <class T>
+struct Detector<T>::Memory {
+    std::size_t tiles = 0;  // in flight
+    mutable Arena activations = Arena::measuring(), scratch = Arena::measuring();
+    std::unique_ptr<Return> returns[2];  // in turn
 };
 
 template <class T>
@@ -77,103 +122,93 @@ template <class T>
 std::int64_t Detector<T>::memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const {
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
     const std::vector<std::pair<int, int>> origins(std::size_t(tiles_in_flight), {0, 0});
-    queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, {nullptr, {1, height, width, 1}}, origins);
-    return activations.peak() + scratch.peak() +
+    const int rows =
+        queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, {nullptr, {1, height, width, 1}}, origins)
+            .capacity;
+    return activations.peak() + scratch.peak() + 2 * Return::bytes(tiles_in_flight, rows, net_->architecture.classes) +
            std::int64_t{height} * width * 13;  // image, background, normalised, mask
 }
 
+/// As many tiles as asked for, or as memory allows; throws Error (Fault::device) if there is none for one.
 template <class T>
-Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress) const {
-    const Shape shape = sky.image.shape;
-    const int H = shape.h, W = shape.w, core = procedure_.core, scale = procedure_.input_scale;
-    const int classes = net_->architecture.classes;
-    require(tiles_in_flight >= 1, "Detector: ", tiles_in_flight, " tiles in flight");
-
-    Detections result;
-    result.sky = prepare_sky(stream, sky, procedure_);
-    const View<const float> normalised = result.sky.normalised.view(shape);
-    const int down = tiles_along(H, core), across = tiles_along(W, core);
-    result.tiles = down * across;
-
-    // Tiles with something to see, a few at a time.
-    std::vector<std::pair<int, int>> origins;
-    for (int i = 0; i < down; ++i)
-        for (int j = 0; j < across; ++j) {
-            bool any = false;
-            for (int y = i * core; y < std::min(H, (i + 1) * core) && !any; ++y)
-                for (int x = j * core; x < std::min(W, (j + 1) * core) && !any; ++x)
-                    any = sky.usable(std::int64_t{y} * W + x);
-            if (any)
-                origins.emplace_back(i * core, j * core);
-            else
-                ++result.tiles_done;
+typename Detector<T>::Memory Detector<T>::reserve(Stream stream, View<const float> normalised, std::size_t tiles,
+                                                  int in_flight) const {
+    for (std::size_t at_once = std::min(tiles, std::size_t(in_flight));; at_once /= 2) {
+        Memory m;
+        m.tiles = at_once;
+        int capacity = 0;
+        for (const std::size_t batch : {at_once, tiles % at_once}) {
+            if (batch == 0) continue;  // the last batch may be smaller, and want more of an operation's workspace
+            m.activations.release(0);
+            const std::vector<std::pair<int, int>> anywhere(batch);
+            capacity =
+                queue_tiles({dry(stream), m.activations, m.scratch, Pass::Norm::folded}, normalised, anywhere).capacity;
         }
-    if (origins.empty()) {
-        if (progress) progress(result.tiles_done, result.tiles);
-        return result;
+        try {
+            m.activations = Arena(stream.device, m.activations.peak());
+            m.scratch = Arena(stream.device, m.scratch.peak());
+            for (auto& r : m.returns)
+                r = std::make_unique<Return>(stream.device, std::int64_t(at_once), capacity,
+                                             net_->architecture.classes);
+            return m;
+        } catch (const Error& e) {
+            if (e.fault != Fault::device || at_once == 1) throw;
+        }
     }
-    tiles_in_flight = std::min(tiles_in_flight, int(origins.size()));
-    Arena activations = Arena::measuring(), scratch = Arena::measuring();
-    for (const std::size_t batch : {std::size_t(tiles_in_flight), origins.size() % std::size_t(tiles_in_flight)}) {
-        if (batch == 0) continue;  // the last batch may be smaller, and want more of an operation's workspace
-        activations.release(0);
-        queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised,
-                    std::vector<std::pair<int, int>>(batch));
-    }
-    activations = Arena(stream.device, activations.peak());
-    scratch = Arena(stream.device, scratch.peak());
+}
 
+template <class T>
+void Detector<T>::send(Stream stream, View<const float> normalised, const Memory& m, Return& to,
+                       std::vector<std::pair<int, int>> origins) const {
+    m.activations.release(0);
+    const Tiles tiles = queue_tiles({stream, m.activations, m.scratch, Pass::Norm::folded}, normalised, origins);
+    const auto copy = [&](const auto& host, const auto& view) {
+        copy_to_host(stream, host.data(), view.data, std::size_t(view.size()) * sizeof(*host.data()));
+    };
+    copy(to.count, tiles.candidates.count);
+    copy(to.boxes, tiles.candidates.boxes);
+    copy(to.scores, tiles.candidates.scores);
+    copy(to.labels, tiles.candidates.labels);
+    copy(to.chances, tiles.candidates.chances);
+    to.arrived.record(stream);
+    to.capacity = tiles.capacity;
+    to.origins = std::move(origins);
+}
+
+/// Waits for a batch and appends what it found; returns how many tiles it had.
+template <class T>
+int Detector<T>::collect(Return& from, Shape image, std::vector<Detection>& found) const {
+    from.arrived.wait();
     // A unit at a seam is seen by both tiles: each keeps candidates up to a star's box outside its core.
-    const float margin = 2 * procedure_.box_half_width;
-    std::vector<Detection> found;
-    std::vector<Box> boxes;
-    std::vector<float> scores, chances;
-    std::vector<int> labels, count;
-    for (std::size_t first = 0; first < origins.size(); first += std::size_t(tiles_in_flight)) {
-        if (progress && !progress(result.tiles_done, result.tiles)) {
-            result.cancelled = true;
-            break;
+    const float margin = 2 * procedure_.box_half_width, s = float(procedure_.input_scale);
+    const int classes = net_->architecture.classes, core = procedure_.core;
+    for (std::size_t n = 0; n < from.origins.size(); ++n) {
+        const auto [y0, x0] = from.origins[n];
+        const float dx = float(x0 - procedure_.halo), dy = float(y0 - procedure_.halo);
+        for (int k = 0; k < from.count.data()[n]; ++k) {
+            const std::size_t at = n * std::size_t(from.capacity) + std::size_t(k);
+            Detection d;
+            const Box b = from.boxes.data()[at];
+            d.box = {b.x0 / s + dx, b.y0 / s + dy, b.x1 / s + dx, b.y1 / s + dy};
+            const float x = d.box.x(), y = d.box.y();
+            if (x < float(x0) - margin || x >= float(x0 + core) + margin || y < float(y0) - margin ||
+                y >= float(y0 + core) + margin)
+                continue;
+            if (!(x >= 0 && x < float(image.w) && y >= 0 && y < float(image.h))) continue;  // a star lies in the image
+            d.score = from.scores.data()[at];
+            d.label = from.labels.data()[at];
+            std::copy_n(from.chances.data() + at * std::size_t(classes), classes, d.chances);
+            found.push_back(d);
         }
-        const std::size_t last = std::min(origins.size(), first + std::size_t(tiles_in_flight));
-        const std::vector<std::pair<int, int>> some(origins.begin() + std::ptrdiff_t(first),
-                                                    origins.begin() + std::ptrdiff_t(last));
-        activations.release(0);
-        const Tiles tiles = queue_tiles({stream, activations, scratch, Pass::Norm::folded}, normalised, some);
-        const auto fetch = [&](auto& host, const auto& view) {
-            host.resize(std::size_t(view.size()));
-            copy_to_host(stream, host.data(), view.data, host.size() * sizeof(host[0]));
-        };
-        fetch(count, tiles.candidates.count);
-        fetch(boxes, tiles.candidates.boxes);
-        fetch(scores, tiles.candidates.scores);
-        fetch(labels, tiles.candidates.labels);
-        fetch(chances, tiles.candidates.chances);
-        synchronize(stream);
-        for (std::size_t n = 0; n < some.size(); ++n) {
-            const auto [y0, x0] = some[n];
-            for (int k = 0; k < count[n]; ++k) {
-                const std::size_t at = n * std::size_t(tiles.capacity) + std::size_t(k);
-                Detection d;
-                const Box b = boxes[at];
-                const float s = float(scale), dx = float(x0 - procedure_.halo), dy = float(y0 - procedure_.halo);
-                d.box = {b.x0 / s + dx, b.y0 / s + dy, b.x1 / s + dx, b.y1 / s + dy};
-                const float x = d.box.x(), y = d.box.y();
-                if (x < float(x0) - margin || x >= float(x0 + core) + margin || y < float(y0) - margin ||
-                    y >= float(y0 + core) + margin)
-                    continue;
-                if (!(x >= 0 && x < float(W) && y >= 0 && y < float(H))) continue;  // a star must lie in the image
-                d.score = scores[at];
-                d.label = labels[at];
-                for (int c = 0; c < classes; ++c) d.chances[c] = chances[at * std::size_t(classes) + std::size_t(c)];
-                found.push_back(d);
-            }
-        }
-        result.tiles_done += int(some.size());
     }
-    if (progress && !result.cancelled) progress(result.tiles_done, result.tiles);
+    return int(from.origins.size());
+}
 
-    // One suppression over the whole image, in global order of score. On the host: few boxes by now.
-    if (found.empty()) return result;
+/// One suppression over the whole image, in global order of score. On the host: few boxes by now.
+template <class T>
+void Detector<T>::suppress_seams(Stream stream, const std::vector<Detection>& found,
+                                 std::vector<Detection>& units) const {
+    if (found.empty()) return;
     const Stream host{{}, stream.pool, nullptr, false};
     const int M = int(found.size());
     std::vector<Box> all(found.size());
@@ -191,7 +226,49 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
     queue(dry(host), measure);
     Arena suppression({}, measure.peak());
     queue(host, suppression);
-    for (int i = 0; i < kept_count[0]; ++i) result.units.push_back(found[std::size_t(kept[std::size_t(i)])]);
+    for (int i = 0; i < kept_count[0]; ++i) units.push_back(found[std::size_t(kept[std::size_t(i)])]);
+}
+
+template <class T>
+Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress) const {
+    const Shape shape = sky.image.shape;
+    require(tiles_in_flight >= 1, "Detector: ", tiles_in_flight, " tiles in flight");
+    Detections result;
+    result.sky = prepare_sky(stream, sky, procedure_);
+    const View<const float> normalised = result.sky.normalised.view(shape);
+    result.tiles = tiles_along(shape.h, procedure_.core) * tiles_along(shape.w, procedure_.core);
+    const auto origins = tiles_to_see(sky, procedure_.core);
+    result.tiles_done = result.tiles - int(origins.size());
+    const auto report = [&] {
+        const bool go_on = !progress || progress(result.tiles_done, result.tiles);
+        result.cancelled = !go_on && result.tiles_done < result.tiles;
+    };
+    if (origins.empty()) {
+        report();
+        return result;
+    }
+    const Memory memory = reserve(stream, normalised, origins.size(), tiles_in_flight);
+    report();
+
+    // While the device works on a batch, the host reads what the one before it found.
+    std::vector<Detection> found;
+    Return* waiting = nullptr;
+    for (std::size_t sent = 0, turn = 0; (sent < origins.size() && !result.cancelled) || waiting; turn = 1 - turn) {
+        Return* next = nullptr;
+        if (sent < origins.size() && !result.cancelled) {
+            const auto first = origins.begin() + std::ptrdiff_t(sent);
+            const std::size_t count = std::min(memory.tiles, origins.size() - sent);
+            next = memory.returns[turn].get();
+            send(stream, normalised, memory, *next, {first, first + std::ptrdiff_t(count)});
+            sent += count;
+        }
+        if (waiting) {
+            result.tiles_done += collect(*waiting, shape, found);
+            if (!result.cancelled) report();
+        }
+        waiting = next;
+    }
+    suppress_seams(stream, found, result.units);
     return result;
 }
 

@@ -39,11 +39,12 @@ public:
     Detector(Stream stream, const Architecture&, const Procedure&,
              const std::function<const NamedTensor*(const std::string&)>& find);
 
-    /// tiles_in_flight: how many tiles are computed at once; changes memory and speed, never the result.
-    /// An image without a usable pixel gives no units. Throws Error (Fault::device) if memory runs out.
+    /// tiles_in_flight: how many tiles are computed at once, fewer if the device has no memory for them; changes memory
+    /// and speed, never the result. An image without a usable pixel gives no units. Throws Error (Fault::device) if
+    /// there is no memory for a single tile.
     Detections detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress = {}) const;
 
-    /// Bytes that detect() takes on the device for an image of this size.
+    /// Bytes that detect() takes for an image of this size: on the device, and for the way back to the host.
     std::int64_t memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const;
 
     const Architecture& architecture() const { return net_->architecture; }
@@ -52,7 +53,14 @@ public:
 
 private:
     struct Tiles;
+    struct Return;
+    struct Memory;
     Tiles queue_tiles(const Pass&, View<const float> normalised, const std::vector<std::pair<int, int>>& origins) const;
+    Memory reserve(Stream, View<const float> normalised, std::size_t tiles, int in_flight) const;
+    void send(Stream, View<const float> normalised, const Memory&, Return& to,
+              std::vector<std::pair<int, int>> origins) const;
+    int collect(Return& from, Shape image, std::vector<Detection>& found) const;
+    void suppress_seams(Stream, const std::vector<Detection>& found, std::vector<Detection>& units) const;
 
     Procedure procedure_;
     std::unique_ptr<RetinaNet> net_;

@@ -285,7 +285,8 @@ TEST_CASE("detect: progress never falls back and ends at the last tile; cancelli
     for (int stop_at : {1, 5}) {
         const auto part = detector.detect(one_thread(), image.sky(), 2, [&](int done, int) { return done < stop_at; });
         CHECK(part.cancelled);
-        CHECK(part.tiles_done == stop_at);
+        CHECK(part.tiles_done >= stop_at);  // two more tiles may be on their way when the word comes
+        CHECK(part.tiles_done <= stop_at + 2);
         CHECK(part.units.empty() == (stop_at == 1));
         CHECK(part.units.size() < whole.units.size());
         for (const Detection& d : part.units)
@@ -316,9 +317,9 @@ TEST_CASE_TEMPLATE("detect: memory_bytes is what is taken", T, float, bf16) {
                 if (done == 0) during = held() - before;
                 return true;
             });
-            // told: the arenas and 13 bytes a pixel, for the sky's preparation. While tiles run, a pixel holds 4 there
-            // and 4 of the background on the host. The allocator rounds three arrays up to pages and keeps small lists.
-            const std::int64_t slack = 3 * (4096 + 256) + 8192, pixels = H * W;
+            // told: the arenas, the way back, and 13 bytes a pixel, for the sky's preparation. While tiles run, a pixel holds 4 there
+            // and 4 of the background on the host. The allocator rounds thirteen arrays up to pages and keeps small lists.
+            const std::int64_t slack = 13 * (4096 + 256) + 8192, pixels = H * W;
             CHECK(during <= told + slack);
             CHECK(during >= told - (13 - 8) * pixels - slack);
         }
