@@ -64,25 +64,23 @@ void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* 
 
 template <class T>
 void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, Arena& scratch) {
-    // First of all: the size of the workspace is known to a CPU alone.
-    on_cpu_only<[](Stream) {}>(stream, "conv_backward_input");
     check("conv_backward_input", dx.shape, w.shape, dy.shape, how);
     const Arena::Scope scope(scratch);
-    const auto bytes = cpu::conv_backward_input_workspace(stream, dx.shape, w.shape, how);
+    const auto bytes = measure<cpu::conv_backward_input_workspace, cuda::conv_backward_input_workspace>(
+        stream, dx.shape, w.shape, how);
     std::byte* workspace = scratch.take<std::byte>(bytes).data;
-    on_cpu_only<cpu::conv_backward_input<T>>(stream, "conv_backward_input", dy, w, how, dx, workspace);
+    on<cpu::conv_backward_input<T>, cuda::conv_backward_input<T>>(stream, dy, w, how, dx, workspace);
 }
 
 template <class T>
 void conv_backward_weight(Stream stream, View<const T> x, View<const T> dy, Conv how, View<float> dw, float* dbias,
                           Arena& scratch) {
-    // First of all: the size of the workspace is known to a CPU alone.
-    on_cpu_only<[](Stream) {}>(stream, "conv_backward_weight");
     check("conv_backward_weight", x.shape, dw.shape, dy.shape, how);
     const Arena::Scope scope(scratch);
-    const auto bytes = cpu::conv_backward_weight_workspace(stream, x.shape, dw.shape, how);
+    const auto bytes = measure<cpu::conv_backward_weight_workspace, cuda::conv_backward_weight_workspace>(
+        stream, x.shape, dw.shape, how);
     std::byte* workspace = scratch.take<std::byte>(bytes).data;
-    on_cpu_only<cpu::conv_backward_weight<T>>(stream, "conv_backward_weight", x, dy, how, dw, dbias, workspace);
+    on<cpu::conv_backward_weight<T>, cuda::conv_backward_weight<T>>(stream, x, dy, how, dw, dbias, workspace);
 }
 
 template void conv_forward(Stream, View<const float>, View<const float>, const float*, Conv, View<float>, Arena&);

@@ -65,7 +65,15 @@ namespace cuda {
 template <class T>
 void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
                   std::byte* workspace);
+template <class T>
+void conv_backward_input(Stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, std::byte* workspace);
+template <class T>
+void conv_backward_weight(Stream, View<const T> x, View<const T> dy, Conv how, View<float> dw, float* dbias,
+                          std::byte* workspace);
+/// Bytes of workspace, 256-byte aligned, that each of the three takes.
 std::int64_t conv_forward_workspace(Stream, Shape x, Shape w, Conv how);
+std::int64_t conv_backward_input_workspace(Stream, Shape x, Shape w, Conv how);
+std::int64_t conv_backward_weight_workspace(Stream, Shape x, Shape w, Conv how);
 }  // namespace cuda
 
 }  // namespace star

@@ -38,10 +38,11 @@ std::vector<T> conv_on_gpu(Stream stream, const ConvCase& c, const ConvInputs<T>
     const Buffer<T> x = shifted(in.x), w = shifted(in.w);
     const Buffer<float> bias = upload(stream, in.bias);
     const Output<T> y(stream, c.y());
+    const Output<std::byte> workspace(stream, cuda::conv_forward_workspace(stream, c.x, c.w(), c.how));
     cuda::conv_forward<T>(stream, {x.data() + shift, c.x}, {w.data() + shift, c.w()}, bias.data(), c.how,
-                          {y.data(), c.y()}, nullptr);
+                          {y.data(), c.y()}, workspace.data());
     synchronize(stream);
-    require(y.intact(), "conv_forward wrote outside y");
+    require(y.intact() && workspace.intact(), "conv_forward wrote outside y and its workspace");
     require(same_bits(download(stream, static_cast<const T*>(x.data()) + shift, c.x.size()), in.x),
             "conv_forward changed x");
     return y.values();
