@@ -9,7 +9,7 @@
 namespace star {
 namespace {
 
-constexpr std::int64_t grain = 1 << 15;  // elements per piece of work and per partial sum
+constexpr std::int64_t grain = adam_grain;
 constexpr int lanes = 8;                 // sums side by side, so that the additions don't wait for each other
 
 double sum_of_squares(const float* x, std::int64_t count) {
@@ -86,7 +86,7 @@ void adam_step(Stream stream, View<const float> grad, const float* norm, const A
 void gradient_norm(Stream stream, View<const float> grad, float* norm, Arena& scratch) {
     const Arena::Scope scope(scratch);
     const auto partial = scratch.take<double>(ceil_div(grad.size(), grain));
-    on_cpu_only<cpu::gradient_norm>(stream, "gradient_norm", grad, norm, partial.data);
+    on<cpu::gradient_norm, cuda::gradient_norm>(stream, grad, norm, partial.data);
 }
 
 void adam_step(Stream stream, View<const float> grad, const float* norm, const AdamStep* how, std::int64_t decayed,
@@ -96,7 +96,7 @@ void adam_step(Stream stream, View<const float> grad, const float* norm, const A
                 (!averaged.data || averaged.size() == size) && (!rounded.data || rounded.size() == size),
             "adam_step: sizes differ");
     require(decayed >= 0 && decayed <= size, "adam_step: ", decayed, " of ", size, " elements decayed");
-    on_cpu_only<cpu::adam_step>(stream, "adam_step", grad, norm, how, decayed, value, m, v, averaged, rounded);
+    on<cpu::adam_step, cuda::adam_step>(stream, grad, norm, how, decayed, value, m, v, averaged, rounded);
 }
 
 }  // namespace star

@@ -8,25 +8,7 @@
 namespace star {
 namespace {
 
-// A run of rows (pixels) is summed in float, runs are added in double, in order. A run is short enough to stay in the
-// cache for a second look, and long enough that its sums are little beside it.
-constexpr std::int64_t run_rows(int channels) { return std::clamp<std::int64_t>(16384 / channels, 32, 256); }
-
-struct Runs {
-    std::int64_t rows, rows_per_run, count;
-    int channels;
-};
-
-constexpr Runs runs_of(Shape s) {
-    const std::int64_t rows = std::int64_t{s.n} * s.h * s.w;
-    return {rows, run_rows(s.c), ceil_div(rows, run_rows(s.c)), s.c};
-}
-
 constexpr int channel_grain = 64;  // channels per piece of work where the runs' sums are added
-
-std::int64_t rows_in(const Runs& runs, std::int64_t run) {
-    return std::min(runs.rows_per_run, runs.rows - run * runs.rows_per_run);
-}
 
 // One run's mean and, about it, the sums of x - mean and (x - mean)^2. The first of the two sums is what rounding left
 // over of the mean: with it, neither the mean nor the variance loses more than a few roundings of x - mean.
@@ -52,17 +34,17 @@ struct Moments {
 };
 
 // Chan, Golub & LeVeque (1983): the runs' moments about their own means, moved to the mean of all.
-Moments add_runs(const float* partial, const Runs& runs, int c) {
+Moments add_runs(const float* partial, const BatchNormRuns& runs, int c) {
     const std::int64_t step = 3 * std::int64_t{runs.channels};
     double total = 0;
     for (std::int64_t i = 0; i < runs.count; ++i) {
         const float* run = partial + i * step + c;
-        total += double(rows_in(runs, i)) * run[0] + run[runs.channels];
+        total += double(runs.in(i)) * run[0] + run[runs.channels];
     }
     Moments all{total / double(runs.rows), 0};
     for (std::int64_t i = 0; i < runs.count; ++i) {
         const float* run = partial + i * step + c;
-        const double rows = double(rows_in(runs, i)), left = run[runs.channels];
+        const double rows = double(runs.in(i)), left = run[runs.channels];
         const double shift = run[0] + left / rows - all.mean;
         all.square += run[2 * runs.channels] - left * left / rows + rows * shift * shift;
     }
@@ -78,13 +60,13 @@ namespace cpu {
 template <class T>
 void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual,
                         View<T> y, View<float> saved, float* partial) {
-    const Runs runs = runs_of(x.shape);
+    const BatchNormRuns runs = batch_norm_runs(x.shape);
     const int channels = runs.channels;
     float *const mean = saved.data, *const inv_std = saved.data + channels;
     if (!how.frozen)
         stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
             float* const out = partial + run * 3 * channels;
-            run_moments(x.data + run * runs.rows_per_run * channels, rows_in(runs, run), channels, out, out + channels,
+            run_moments(x.data + run * runs.rows_per_run * channels, runs.in(run), channels, out, out + channels,
                         out + 2 * channels);
         });
     stream.pool->for_range(channels, channel_grain, [&](std::int64_t first, std::int64_t last, int) {
@@ -104,7 +86,7 @@ void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, Batch
     });
     stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
         const std::int64_t at = run * runs.rows_per_run * channels;
-        for (std::int64_t r = 0; r < rows_in(runs, run); ++r) {
+        for (std::int64_t r = 0; r < runs.in(run); ++r) {
             const T* const from = x.data + at + r * channels;
             const T* const add = residual.data ? residual.data + at + r * channels : nullptr;
             T* const to = y.data + at + r * channels;
@@ -126,7 +108,7 @@ template <class T>
 void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<const T> dy, View<const float> saved,
                          const float* gamma, BatchNorm how, View<T> dx, View<T> dresidual, float* dgamma, float* dbeta,
                          float* partial, float* mean_gradient) {
-    const Runs runs = runs_of(x.shape);
+    const BatchNormRuns runs = batch_norm_runs(x.shape);
     const int channels = runs.channels;
     const float *const mean = saved.data, *const inv_std = saved.data + channels;
     float *const mean_g = mean_gradient, *const mean_gx = mean_gradient + channels;
@@ -139,7 +121,7 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
         float* const __restrict sum_g = partial + run * 2 * channels;
         float* const __restrict sum_gx = sum_g + channels;
         std::fill_n(sum_g, 2 * channels, 0.0f);
-        for (std::int64_t r = 0; r < rows_in(runs, run); ++r) {
+        for (std::int64_t r = 0; r < runs.in(run); ++r) {
             const std::int64_t at = (run * runs.rows_per_run + r) * channels;
             for (int c = 0; c < channels; ++c) {
                 const float g = masked(at + c);
@@ -162,7 +144,7 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
         }
     });
     stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
-        for (std::int64_t r = 0; r < rows_in(runs, run); ++r) {
+        for (std::int64_t r = 0; r < runs.in(run); ++r) {
             const std::int64_t at = (run * runs.rows_per_run + r) * channels;
             const auto slope = [&](int c, float g) {
                 return gamma[c] * inv_std[c] * (g - mean_g[c] - (widen(x.data[at + c]) - mean[c]) * mean_gx[c]);
@@ -203,8 +185,8 @@ void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, Batch
     require(saved.shape == Shape{2, 1, 1, x.shape.c}, "batch_norm_forward: saved is not (2,1,1,C)");
     require(how.epsilon >= 0, "batch_norm_forward: epsilon is negative");
     const Arena::Scope scope(scratch);
-    const auto partial = scratch.take<float>(how.frozen ? 0 : runs_of(x.shape).count * 3 * x.shape.c);
-    on_cpu_only<cpu::batch_norm_forward<T>>(stream, "batch_norm_forward", x, p, how, residual, y, saved, partial.data);
+    const auto partial = scratch.take<float>(how.frozen ? 0 : batch_norm_runs(x.shape).count * 3 * x.shape.c);
+    on<cpu::batch_norm_forward<T>, cuda::batch_norm_forward<T>>(stream, x, p, how, residual, y, saved, partial.data);
 }
 
 template <class T>
@@ -218,10 +200,10 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
     require(saved.shape == Shape{2, 1, 1, x.shape.c}, "batch_norm_backward: saved is not (2,1,1,C)");
     require(!dresidual.data || dresidual.data != dx.data, "batch_norm_backward: dresidual is dx's memory");
     const Arena::Scope scope(scratch);
-    const auto partial = scratch.take<float>(runs_of(x.shape).count * 2 * x.shape.c);
+    const auto partial = scratch.take<float>(batch_norm_runs(x.shape).count * 2 * x.shape.c);
     const auto mean_gradient = scratch.take<float>(2 * std::int64_t{x.shape.c});
-    on_cpu_only<cpu::batch_norm_backward<T>>(stream, "batch_norm_backward", x, y, dy, saved, gamma, how, dx, dresidual,
-                                             dgamma, dbeta, partial.data, mean_gradient.data);
+    on<cpu::batch_norm_backward<T>, cuda::batch_norm_backward<T>>(stream, x, y, dy, saved, gamma, how, dx, dresidual,
+                                                                  dgamma, dbeta, partial.data, mean_gradient.data);
 }
 
 template <class T>
@@ -229,7 +211,7 @@ void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, floa
                      float* folded_bias) {
     require(w.shape == folded_w.shape, "batch_norm_fold: shapes differ");
     require(epsilon >= 0, "batch_norm_fold: epsilon is negative");
-    on_cpu_only<cpu::batch_norm_fold<T>>(stream, "batch_norm_fold", w, p, epsilon, folded_w, folded_bias);
+    on<cpu::batch_norm_fold<T>, cuda::batch_norm_fold<T>>(stream, w, p, epsilon, folded_w, folded_bias);
 }
 
 template void batch_norm_forward(Stream, View<const float>, BatchNormParams, BatchNorm, View<const float>, View<float>,

@@ -2,6 +2,8 @@
 // ResNet. Three modes: batch statistics (training from scratch), frozen running statistics (pretrained, adapting), and
 // folded into the convolution before it (inference: batch_norm_fold).
 #pragma once
+#include <algorithm>
+
 #include "kernels/arena.h"
 
 namespace star {
@@ -23,11 +25,11 @@ struct BatchNormParams {
 };
 
 // T is float or bf16; x, y, dy, dx (N,H,W,C) of one shape; channels where gamma = beta = 0 and x = 0 stay zero. Sums
-// are float sums over short runs of rows, which are added in double, in order: a function of the shape alone. Each run
-// is summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below about 256 u
-// (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0. Queued on
-// `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon < 0 (0 is what
-// torchvision's COCO_V1 weights want: then variances must not be 0).
+// are float sums over short runs of rows, which are added in double, in an order that is a function of the shape alone.
+// Each run is summed about its own mean, so a large mean doesn't cancel the variance: its relative error stays below
+// about 256 u (1 + (256 u mean|x| / sigma)^2), u = 2^-24. With a single row PyTorch refuses; here its variance is 0.
+// Queued on `stream`; temporary memory from `scratch`. Throws Error if shapes differ, without rows, or if epsilon < 0
+// (0 is what torchvision's COCO_V1 weights want: then variances must not be 0).
 
 /// y = gamma (x - mean) * inv_std + beta [+ residual] [then ReLU];  inv_std = 1 / sqrt(variance + epsilon).
 ///   residual  added before the ReLU; data = null for none
@@ -51,5 +53,37 @@ void batch_norm_backward(Stream stream, View<const T> x, View<const T> y, View<c
 template <class T>
 void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, float epsilon, View<T> folded_w,
                      float* folded_bias);
+
+/// How rows (pixels) are split. A run of rows is summed in float, runs are added in double. A run is short enough to
+/// stay in the cache for a second look, and long enough that its sums are little beside it.
+struct BatchNormRuns {
+    std::int64_t rows, rows_per_run, count;
+    int channels;
+    constexpr std::int64_t in(std::int64_t run) const {
+        const std::int64_t left = rows - run * rows_per_run;
+        return left < rows_per_run ? left : rows_per_run;
+    }
+};
+
+constexpr BatchNormRuns batch_norm_runs(Shape s) {
+    const std::int64_t rows = std::int64_t{s.n} * s.h * s.w;
+    const std::int64_t per_run = std::clamp<std::int64_t>(16384 / s.c, 32, 256);
+    return {rows, per_run, ceil_div(rows, per_run), s.c};
+}
+
+namespace cuda {
+/// partial: 3 floats per run and channel, unless frozen.
+template <class T>
+void batch_norm_forward(Stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual, View<T> y,
+                        View<float> saved, float* partial);
+/// partial: 2 floats per run and channel; mean_gradient: 2 per channel.
+template <class T>
+void batch_norm_backward(Stream, View<const T> x, View<const T> y, View<const T> dy, View<const float> saved,
+                         const float* gamma, BatchNorm how, View<T> dx, View<T> dresidual, float* dgamma, float* dbeta,
+                         float* partial, float* mean_gradient);
+template <class T>
+void batch_norm_fold(Stream, View<const float> w, BatchNormParams p, float epsilon, View<T> folded_w,
+                     float* folded_bias);
+}  // namespace cuda
 
 }  // namespace star

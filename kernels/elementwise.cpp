@@ -64,25 +64,25 @@ void convert(Stream stream, View<const A> from, View<B> to) {
 template <class T>
 void add(Stream stream, View<const T> a, View<const T> b, bool relu, View<T> y) {
     require(a.shape == y.shape && b.shape == y.shape, "add: shapes differ");
-    on_cpu_only<cpu::add<T>>(stream, "add", a, b, relu, y);
+    on<cpu::add<T>, cuda::add<T>>(stream, a, b, relu, y);
 }
 
 template <class T>
 void relu_backward(Stream stream, View<const T> y, View<const T> dy, View<T> dx) {
     require(y.shape == dx.shape && dy.shape == dx.shape, "relu_backward: shapes differ");
-    on_cpu_only<cpu::relu_backward<T>>(stream, "relu_backward", y, dy, dx);
+    on<cpu::relu_backward<T>, cuda::relu_backward<T>>(stream, y, dy, dx);
 }
 
 template <class T>
 void relu_forward(Stream stream, View<const T> x, View<T> y) {
     require(x.shape == y.shape, "relu_forward: shapes differ");
-    on_cpu_only<cpu::relu_forward<T>>(stream, "relu_forward", x, y);
+    on<cpu::relu_forward<T>, cuda::relu_forward<T>>(stream, x, y);
 }
 
 template <class A, class B>
 void convert(Stream stream, View<const A> from, View<B> to) {
     require(from.shape == to.shape, "convert: shapes differ");
-    on_cpu_only<cpu::convert<A, B>>(stream, "convert", from, to);
+    on<cpu::convert<A, B>, cuda::convert<A, B>>(stream, from, to);
 }
 
 template void add(Stream, View<const float>, View<const float>, bool, View<float>);

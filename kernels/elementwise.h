@@ -23,4 +23,15 @@ void relu_forward(Stream stream, View<const T> x, View<T> y);
 template <class A, class B>
 void convert(Stream stream, View<const A> from, View<B> to);
 
+namespace cuda {
+template <class T>
+void add(Stream, View<const T> a, View<const T> b, bool relu, View<T> y);
+template <class T>
+void relu_backward(Stream, View<const T> y, View<const T> dy, View<T> dx);
+template <class T>
+void relu_forward(Stream, View<const T> x, View<T> y);
+template <class A, class B>
+void convert(Stream, View<const A> from, View<B> to);
+}  // namespace cuda
+
 }  // namespace star

@@ -1,30 +1,18 @@
 // Gradient norm and Adam against double precision: clipping, decay split, averages, bf16 copies, skipped steps.
 #include "kernels/adam.h"
-#include "tests/reference/adam.h"
-#include "tests/reference/array.h"
+#include "tests/reference/adam_bounds.h"
 
 using namespace star;
 using namespace star::reference;
 
 namespace {
 
-struct State {
-    Array<float> grad, value, m, v, averaged;
-    Array<bf16> rounded;
-    explicit State(int size, double gradient = 1)
-        : grad(random_array<float>({1, 1, 1, size}, 61, gradient)),
-          value(random_array<float>({1, 1, 1, size}, 62)),
-          m(random_array<float>({1, 1, 1, size}, 63, 0.1 * gradient)),
-          v(random_array<float>({1, 1, 1, size}, 64, 0.3)),
-          averaged(random_array<float>({1, 1, 1, size}, 65)),
-          rounded({1, 1, 1, size}) {
-        for (int i = 0; i < size; ++i) v[i] = v[i] * v[i] * float(gradient * gradient);
-    }
+struct State : AdamState {
+    using AdamState::AdamState;
     void step(Desk& desk, float norm, const AdamStep& how, std::int64_t decayed) {
         adam_step(desk.stream, grad.view(), &norm, &how, decayed, value.view(), m.view(), v.view(), averaged.view(),
                   rounded.view());
     }
-    bool same_as(const State& o) const { return value == o.value && m == o.m && v == o.v && averaged == o.averaged; }
 };
 
 float norm_of(Desk& desk, const Array<float>& grad) {
@@ -34,40 +22,11 @@ float norm_of(Desk& desk, const Array<float>& grad) {
 }
 
 void check_step(int size, const AdamStep& how, float norm, int decayed) {
-    CAPTURE(size);
-    CAPTURE(how.step);
     Desk desk;
     State s(size);
     const State before = s;
     s.step(desk, norm, how, decayed);
-    CHECK(s.grad == before.grad);
-    Bounds value(size), m(size), v(size), averaged(size);
-    const double u = 0x1p-24;
-    for (int i = 0; i < size; ++i) {
-        const auto at = std::size_t(i);
-        const AdamElement old{before.value[i], before.m[i], before.v[i], before.averaged[i]};
-        const AdamElement e = adam(old, before.grad[i], norm, how, i < decayed);
-        // Each term of m and v has at most five roundings; m may cancel, so its error is relative to the terms.
-        const double left1 = 1 - std::pow(double(how.beta1), double(how.step)),
-                     left2 = 1 - std::pow(double(how.beta2), double(how.step));
-        const double g = std::fabs(double(before.grad[i])) * (how.clip > 0 && norm > how.clip ? how.clip / norm : 1);
-        m.value[at] = e.m, m.bound[at] = 6 * u * (how.beta1 * std::fabs(old.m) + (1 - double(how.beta1)) * g);
-        v.value[at] = e.v, v.bound[at] = 8 * u * e.v;
-        const double root = std::sqrt(e.v / left2) + how.epsilon;
-        const double step = how.rate * std::fabs(e.m) / left1 / root,
-                     decay = i < decayed ? how.rate * how.weight_decay * std::fabs(old.value) : 0;
-        value.value[at] = e.value;
-        value.bound[at] =
-            how.rate / left1 / root * m.bound[at] + 12 * u * step + 4 * u * decay + 2 * u * std::fabs(e.value);
-        averaged.value[at] = e.averaged;
-        averaged.bound[at] = value.bound[at] + 4 * u * (std::fabs(old.averaged) + std::fabs(e.value));
-        CHECK(s.rounded[i] == to_bf16(s.value[i]));
-    }
-    CHECK(all_within(m, s.m));
-    CHECK(all_within(v, s.v));
-    CHECK(all_within(value, s.value));
-    CHECK(all_within(averaged, s.averaged));
-    CHECK(s.rounded.intact());
+    check_adam_step(before, s, how, norm, decayed);
 }
 
 }  // namespace

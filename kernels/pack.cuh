@@ -1,0 +1,45 @@
+// A few neighbours at a time: kernels move 16 bytes per load and store where every address allows it, else one element.
+#pragma once
+#include <cstdint>
+
+#include "kernels/simt.h"
+
+namespace star {
+
+/// n elements of T that are moved as one; p below must be a multiple of its size.
+template <class T, int n>
+struct alignas(n * sizeof(T)) Pack {
+    T x[n];
+};
+
+template <int n, class T>
+__device__ Pack<T, n> load_pack(const T* p) {
+    return *reinterpret_cast<const Pack<T, n>*>(p);
+}
+
+template <int n, class T>
+__device__ void store_pack(T* p, const Pack<T, n>& v) {
+    *reinterpret_cast<Pack<T, n>*>(p) = v;
+}
+
+/// Whether all of them can be read 16 bytes at a time (null can: it isn't read).
+template <class... P>
+bool aligned(P*... p) {
+    return ((reinterpret_cast<std::uintptr_t>(p) % 16 == 0) && ...);
+}
+
+template <int n>
+struct PackSize {
+    static constexpr int value = n;
+};
+
+/// Calls f(PackSize<16 bytes of T>) if whole, else f(PackSize<1>): for launchers.
+template <class T, class F>
+void with_packs(bool whole, F f) {
+    if (whole)
+        f(PackSize<16 / int(sizeof(T))>{});
+    else
+        f(PackSize<1>{});
+}
+
+}  // namespace star
