@@ -38,7 +38,7 @@ int main() {
     for (int threads : {1, 0}) {
         ThreadPool pool(threads);
         std::printf("%d thread%s\n", pool.threads(), pool.threads() > 1 ? "s" : "");
-        for (double radius : {12.0, 50.0}) {
+        for (double radius : {15.0, 50.0}) {
             const Psf psf = Psf::moffat(1.7, 3, {4, radius - 1});
             const std::size_t count = radius > 20 ? 5000 : stars.size();
             const double t = seconds([&] { render(pool, {stars.data(), count}, psf, view); });

@@ -3,67 +3,78 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
+#include "sim/noise_simd.h"
 #include "sim/streams.h"
 
 namespace star {
+
+const NoiseKernels& noise_kernels(Isa isa) {
+    switch (isa) {
+        case Isa::avx512:
+            return avx512::noise_kernels;
+        case Isa::avx2:
+            return avx2::noise_kernels;
+        case Isa::baseline:
+            break;
+    }
+    return baseline::noise_kernels;
+}
+
 namespace {
-
-// From this mean on, the quantile's expansion below is good to 1e-3 of a count in the body of the distribution.
-constexpr double many = 30;
-
-struct Normal2 {
-    double a, b;
-};
-
-Normal2 normals(std::uint64_t seed, std::uint64_t pixel) {  // Box-Muller
-    const Random4 r = philox(seed, pixel, 0);
-    const double radius = std::sqrt(-2 * std::log(uniform(r.x[0], r.x[1])));
-    const double angle = 2 * std::numbers::pi * uniform(r.x[2], r.x[3]);
-    return {radius * std::cos(angle), radius * std::sin(angle)};
-}
-
-// The Poisson quantile of a normal quantile w: Giles 2016 (ACM TOMS 42, 6), equation for Q_N2.
-double many_photons(double mean, double w) {
-    const double root = std::sqrt(mean);
-    return std::max(0.0, std::floor(mean + root * w + (2 + w * w) / 6 - w * (2 + w * w) / (72 * root)));
-}
 
 void in_range(const char* name, double value, double low, double high) {
     if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
 }
 
-// Convolves with kernel x kernel, renormalised over the pixels there are: rows, then columns.
-void blur(ThreadPool& pool, const std::vector<double>& kernel, float* data, int width, int height) {
+// Convolves with a kernel along an axis of n pixels, as if there were nothing beyond its ends: 1 / the weight inside.
+std::vector<double> norms(const std::vector<double>& kernel, int n) {
     const int reach = int(kernel.size()) / 2;
-    const auto weight_within = [&](int at, int n) {
+    std::vector<double> norm(std::size_t(n), 0.0);
+    for (int at = 0; at < n; ++at) {
         double sum = 0;
         for (int k = std::max(-reach, -at); k <= std::min(reach, n - 1 - at); ++k)
             sum += kernel[std::size_t(k + reach)];
-        return sum;
-    };
+        norm[std::size_t(at)] = 1 / sum;
+    }
+    return norm;
+}
+
+// Convolves with kernel x kernel, renormalised over the pixels there are: rows, then columns.
+void blur(ThreadPool& pool, const std::vector<double>& kernel, float* data, int width, int height) {
+    const int reach = int(kernel.size()) / 2;
+    const std::vector<double> across = norms(kernel, width), down = norms(kernel, height);
     std::vector<float> rows(std::size_t(width) * height);
-    pool.for_each(height, [&](std::int64_t y, int) {
-        for (int x = 0; x < width; ++x) {
-            double sum = 0;
-            for (int k = std::max(-reach, -x); k <= std::min(reach, width - 1 - x); ++k)
-                sum += kernel[std::size_t(k + reach)] * data[y * width + x + k];
-            rows[std::size_t(y * width + x)] = float(sum / weight_within(x, width));
+    std::vector<std::vector<double>> scratch(std::size_t(pool.threads()));
+    pool.for_each(height, [&](std::int64_t y, int worker) {
+        auto& sums = scratch[std::size_t(worker)];
+        sums.assign(std::size_t(width), 0.0);
+        for (int k = -reach; k <= reach; ++k) {
+            const double weight = kernel[std::size_t(k + reach)];
+            const float* from = data + y * width + k;
+            for (int x = std::max(0, -k); x < std::min(width, width - k); ++x) sums[std::size_t(x)] += weight * from[x];
         }
+        float* to = rows.data() + y * width;
+        for (int x = 0; x < width; ++x) to[x] = float(sums[std::size_t(x)] * across[std::size_t(x)]);
     });
-    pool.for_each(height, [&](std::int64_t row, int) {
+    pool.for_each(height, [&](std::int64_t row, int worker) {
         const int y = int(row);
-        std::vector<double> sums(std::size_t(width), 0.0);
+        auto& sums = scratch[std::size_t(worker)];
+        sums.assign(std::size_t(width), 0.0);
         for (int k = std::max(-reach, -y); k <= std::min(reach, height - 1 - y); ++k) {
             const double weight = kernel[std::size_t(k + reach)];
             const float* from = rows.data() + std::size_t(y + k) * width;
             for (int x = 0; x < width; ++x) sums[std::size_t(x)] += weight * from[x];
         }
-        const double norm = 1 / weight_within(y, height);
-        for (int x = 0; x < width; ++x) data[row * width + x] = float(sums[std::size_t(x)] * norm);
+        for (int x = 0; x < width; ++x) data[row * width + x] = float(sums[std::size_t(x)] * down[std::size_t(y)]);
     });
 }
+
+// The variance of rounding one exposure, electrons.
+double rounding(const Exposure& e) { return e.whole_adu ? e.gain * e.gain / 12 : 0; }
+
+// Pixels that one thread takes at a time.
+constexpr std::int64_t grain = 8192;
 
 }  // namespace
 
@@ -88,7 +99,7 @@ double magnitude(double electrons, const Exposure& e) {
 double image_unit(const Exposure& e) { return e.rate ? 1 / e.exptime_s : 1 / e.gain; }
 double background_level(const Exposure& e) { return (e.sky + e.dark) * e.exptime_s * image_unit(e); }
 double native_sigma(const Exposure& e) {
-    return std::sqrt((e.sky + e.dark) * e.exptime_s + e.exposures * e.read_noise * e.read_noise);
+    return std::sqrt((e.sky + e.dark) * e.exptime_s + e.exposures * (e.read_noise * e.read_noise + rounding(e)));
 }
 double saturation_level(const Exposure& e) { return e.full_well * e.exposures * image_unit(e); }
 
@@ -123,37 +134,40 @@ void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const 
     const int height = image.shape.h, width = image.shape.w;
     require(image.shape == Shape{1, height, width, 1} && (!mask.data || mask.shape == image.shape),
             "expose: shapes disagree");
-    const std::uint64_t noise_seed = seed_of(seed, Draw::noise, index);
-    const double background = (e.sky + e.dark) * e.exptime_s, well = e.full_well * e.exposures;
-    const double read = e.read_noise * std::sqrt(double(e.exposures)), unit = image_unit(e);
     const bool drizzle = e.drizzle_sigma > 0;
-    std::vector<float> noise(drizzle ? std::size_t(image.size()) : 0), clipped(mask.data ? noise.size() : 0);
-    pool.for_each(height, [&](std::int64_t row, int) {
-        for (std::int64_t i = row * width; i < (row + 1) * width; ++i) {
-            const double mean = std::max(0.0, double(image.data[i])) + background;
-            const Normal2 normal = normals(noise_seed, std::uint64_t(i));
-            // The exact draw has a seed of its own: its numbers must not be those of the read noise.
-            double n =
-                mean >= many ? many_photons(mean, normal.a) : Random(~noise_seed, std::uint64_t(i)).poisson(mean);
-            const bool full = n >= well;
-            if (full) n = well;
-            const double seen = n + read * normal.b;
-            if (drizzle) noise[std::size_t(i)] = float(seen - mean);
-            image.data[i] = float(drizzle ? mean : seen * unit);
-            if (mask.data) mask.data[i] = full ? mask_saturated : 0;
-            if (!clipped.empty()) clipped[std::size_t(i)] = full;
-        }
+    const std::int64_t size = image.size();
+    std::vector<float> noise(drizzle ? std::size_t(size) : 0), clipped(mask.data ? noise.size() : 0);
+    NoiseRun whole{};
+    whole.seed = seed_of(seed, Draw::noise, index);
+    whole.background = float((e.sky + e.dark) * e.exptime_s);
+    whole.well = float(e.full_well * e.exposures);
+    whole.read = float(std::sqrt(e.exposures * e.read_noise * e.read_noise + (e.exposures - 1) * rounding(e)));
+    whole.step = e.whole_adu ? float(e.gain) : 0;
+    whole.unit = float(image_unit(e));
+    const NoiseKernels& kernels = noise_kernels(pool.isa());
+    pool.for_range(size, grain, [&](std::int64_t first, std::int64_t last, int) {
+        NoiseRun run = whole;
+        run.image = image.data + first, run.first = std::uint64_t(first), run.count = last - first;
+        run.noise = drizzle ? noise.data() + first : nullptr;
+        run.full = mask.data ? mask.data + first : nullptr;
+        kernels.expose(run);
+        if (run.full)
+            for (std::int64_t i = first; i < last; ++i) mask.data[i] = mask.data[i] ? mask_saturated : 0;
+        if (!clipped.empty())
+            for (std::int64_t i = first; i < last; ++i) clipped[std::size_t(i)] = mask.data[i] ? 1 : 0;
     });
     if (!drizzle) return;
 
     const std::vector<double> kernel = drizzle_kernel(e.drizzle_sigma);
     blur(pool, kernel, noise.data(), width, height);
-    for (std::int64_t i = 0; i < image.size(); ++i)
-        image.data[i] = float((image.data[i] + noise[std::size_t(i)]) * unit);
-    if (clipped.empty()) return;
-    blur(pool, kernel, clipped.data(), width, height);
-    for (std::int64_t i = 0; i < image.size(); ++i)
-        mask.data[i] = clipped[std::size_t(i)] >= 0.05f ? mask_saturated : 0;
+    if (!clipped.empty()) blur(pool, kernel, clipped.data(), width, height);
+    pool.for_range(size, grain, [&](std::int64_t first, std::int64_t last, int) {
+        for (std::int64_t i = first; i < last; ++i)
+            image.data[i] = (image.data[i] + noise[std::size_t(i)]) * whole.unit;
+        if (!clipped.empty())
+            for (std::int64_t i = first; i < last; ++i)
+                mask.data[i] = clipped[std::size_t(i)] >= 0.05f ? mask_saturated : 0;
+    });
 }
 
 }  // namespace star

@@ -1,93 +1,174 @@
-// Rows are cut into bands, stars sorted into them; a band is rendered by one thread, its stars in their order.
+// The image is cut into tiles, stars are sorted into them; a tile is rendered by one thread, its stars in their order.
 #include "sim/render.h"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
+#include "sim/render_simd.h"
+
 namespace star {
+
+const RenderKernels& render_kernels(Isa isa) {
+    switch (isa) {
+        case Isa::avx512:
+            return avx512::render_kernels;
+        case Isa::avx2:
+            return avx2::render_kernels;
+        case Isa::baseline:
+            break;
+    }
+    return baseline::render_kernels;
+}
+
 namespace {
 
-// Rows per band: small enough to keep a band in cache and all threads busy, large enough that few stars lie in several.
-constexpr int band_rows = 32;
+// Of a tile: small enough to stay in the first-level cache, large enough that few stars lie in several.
+constexpr int tile_rows = 64, tile_columns = 128;
 
 struct Stamp {
-    int column, row, radius;  // the pixel that holds the star
-    Psf::Phase x, y;          // the flux is in y's weights
+    double x, y;
+    float flux;
+    int column, row;               // the image's pixel that holds the star; may lie outside
+    int left, right, top, bottom;  // of its stamp, cut to the image's edges; right and bottom exclusive
 };
 
-// out[n] += sum over i, j of y.weight[i] x.weight[j] table[y.at[i] + x.at[j] + offset + n]: four streams at a time,
-// read in step, so that it vectorises.
-void add_row(float* __restrict out, int count, const float* table, int offset, const Psf::Phase& y,
-             const Psf::Phase& x) {
-    for (int i = 0; i < 4; ++i) {
-        const int row = y.at[i] + offset;
-        const float *a = table + (row + x.at[0]), *b = table + (row + x.at[1]), *c = table + (row + x.at[2]),
-                    *d = table + (row + x.at[3]);
-        const float wa = y.weight[i] * x.weight[0], wb = y.weight[i] * x.weight[1], wc = y.weight[i] * x.weight[2],
-                    wd = y.weight[i] * x.weight[3];
-        for (int n = 0; n < count; ++n) out[n] += (wa * a[n] + wb * b[n]) + (wc * c[n] + wd * d[n]);
+class Cutter {
+public:
+    Cutter(const Psf& psf, const Stamps& stamps, Shape image) : psf_(psf), stamps_(stamps), image_(image) {}
+
+    /// Whether any of the star lies in the image.
+    bool cut(const PointSource& s, Stamp& to) const {
+        // Exact in double as far as pixels matter: whole numbers below 2^53.
+        const double column = std::floor(s.x) - stamps_.column, row = std::floor(s.y) - stamps_.row;
+        const double share = stamps_.cut / std::max(std::fabs(s.flux), 1e-300);
+        const int reach = stamps_.size ? psf_.reach() : psf_.stamp_radius(share, share / stamps_.density);
+        if (column + reach < 0 || row + reach < 0 || column - reach >= image_.w || row - reach >= image_.h)
+            return false;
+        to = {s.x, s.y, float(s.flux), int(column), int(row), 0, 0, 0, 0};
+        extent(s.x - stamps_.column, to.column, reach, image_.w, to.left, to.right);
+        extent(s.y - stamps_.row, to.row, reach, image_.h, to.top, to.bottom);
+        return to.left < to.right && to.top < to.bottom;
     }
+
+private:
+    void extent(double at, int own, int reach, int end, int& first, int& last) const {
+        first = own - reach, last = own + reach + 1;
+        if (stamps_.size) {  // the pixels whose centres lie within size / 2 of the star
+            const int nearest = int(std::floor(at - 0.5 * stamps_.size + 0.5));
+            first = std::max(first, nearest), last = std::min(last, nearest + stamps_.size);
+        }
+        first = std::max(first, 0), last = std::min(last, end);
+    }
+
+    const Psf& psf_;
+    const Stamps& stamps_;
+    Shape image_;
+};
+
+// The stamps of each tile, in the stars' order.
+class Tiles {
+public:
+    Tiles(std::span<const PointSource> sources, const Cutter& cutter, Shape image)
+        : across_(ceil_div(image.w, tile_columns)), first_(std::size_t(across_) * ceil_div(image.h, tile_rows) + 1) {
+        stamps_.reserve(sources.size());
+        for (const PointSource& s : sources) {
+            require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "render: a source at ", s.x,
+                    ", ", s.y, " of flux ", s.flux);
+            Stamp stamp;
+            if (!cutter.cut(s, stamp)) continue;
+            stamps_.push_back(stamp);
+            for_tiles(stamp, [&](std::size_t tile) { ++first_[tile + 1]; });
+        }
+        for (std::size_t t = 1; t < first_.size(); ++t) first_[t] += first_[t - 1];
+        list_.resize(first_.back());
+        std::vector<std::size_t> next = first_;
+        for (std::size_t i = 0; i < stamps_.size(); ++i)
+            for_tiles(stamps_[i], [&](std::size_t tile) { list_[next[tile]++] = std::uint32_t(i); });
+    }
+    std::int64_t count() const { return std::int64_t(first_.size()) - 1; }
+    int across() const { return across_; }
+    template <class Visit>
+    void for_stamps(std::int64_t tile, Visit&& visit) const {
+        for (std::size_t k = first_[std::size_t(tile)]; k < first_[std::size_t(tile) + 1]; ++k)
+            visit(stamps_[list_[k]]);
+    }
+
+private:
+    template <class Visit>
+    void for_tiles(const Stamp& s, Visit&& visit) const {
+        for (int r = s.top / tile_rows; r <= (s.bottom - 1) / tile_rows; ++r)
+            for (int c = s.left / tile_columns; c <= (s.right - 1) / tile_columns; ++c)
+                visit(std::size_t(r) * std::size_t(across_) + std::size_t(c));
+    }
+    int across_;
+    std::vector<std::size_t> first_;  // where each tile's part of the list begins
+    std::vector<Stamp> stamps_;
+    std::vector<std::uint32_t> list_;  // indices of stamps, tile by tile
+};
+
+struct Rectangle {
+    int left, top, right, bottom;  // right and bottom exclusive
+};
+
+// What of a stamp lies in `tile`, onto the tile's light.
+StampPart part_of(const Stamp& s, const Psf& psf, const Stamps& stamps, const Rectangle& tile, float* light) {
+    const Psf::Phase x = psf.phase_x(s.x - (double(s.column) + stamps.column) - 0.5);
+    const Psf::Phase y = psf.phase_y(s.y - (double(s.row) + stamps.row) - 0.5);
+    const int left = std::max(s.left, tile.left), top = std::max(s.top, tile.top);
+    StampPart part{};
+    part.rows = std::min(s.bottom, tile.bottom) - top, part.columns = std::min(s.right, tile.right) - left;
+    part.out = light + (top - tile.top) * tile_columns + left - tile.left, part.out_stride = tile_columns;
+    part.table = psf.coefficients(), part.table_stride = psf.stride();
+    const int offset = (top - s.row) * psf.stride() + left - s.column;
+    for (int i = 0; i < 4; ++i) {
+        part.at_y[i] = y.at[i] + offset, part.y[i] = y.weight[i] * s.flux;
+        part.at_x[i] = x.at[i], part.x[i] = x.weight[i];
+    }
+    return part;
+}
+
+// Adds a tile's light to the image; its sum.
+double pour(const std::vector<float>& light, const Rectangle& tile, View<float> image) {
+    double sum = 0;
+    for (int row = tile.top; row < tile.bottom; ++row) {
+        const float* from = light.data() + std::size_t(row - tile.top) * tile_columns;
+        float* to = image.data + std::int64_t{row} * image.shape.w + tile.left;
+        for (int n = 0; n < tile.right - tile.left; ++n) sum += from[n], to[n] += from[n];
+    }
+    return sum;
 }
 
 }  // namespace
 
-double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image, double cut) {
+double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image,
+              const Stamps& how) {
     const int height = image.shape.h, width = image.shape.w;
-    require(image.shape == Shape{1, height, width, 1} && cut >= 0, "render: an image of ", image.shape.n, "x", height,
-            "x", width, "x", image.shape.c, ", cut ", cut);
-    std::vector<Stamp> stamps;
-    stamps.reserve(sources.size());
-    const double density = std::max(1.0, double(sources.size())) / double(image.size());
-    const int bands = ceil_div(height, band_rows);
-    std::vector<std::size_t> first(std::size_t(bands) + 1);  // where each band's list begins, once summed
-    for (const PointSource& s : sources) {
-        require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "render: a source at ", s.x, ", ",
-                s.y, " of flux ", s.flux);
-        const double column = std::floor(s.x), row = std::floor(s.y);
-        const double share = cut / std::max(std::fabs(s.flux), 1e-300);
-        const int radius = psf.stamp_radius(share, share / density);
-        if (column + radius < 0 || row + radius < 0 || column - radius >= width || row - radius >= height) continue;
-        Stamp stamp{int(column), int(row), radius, psf.phase_x(s.x - column - 0.5), psf.phase_y(s.y - row - 0.5)};
-        for (float& w : stamp.y.weight) w *= float(s.flux);
-        stamps.push_back(stamp);
-        for (int b = std::max(0, stamp.row - radius) / band_rows;
-             b <= std::min(height - 1, stamp.row + radius) / band_rows; ++b)
-            ++first[std::size_t(b) + 1];
-    }
-    for (int b = 0; b < bands; ++b) first[std::size_t(b) + 1] += first[std::size_t(b)];
-    std::vector<std::uint32_t> list(first.back());
-    std::vector<std::size_t> next(first.begin(), first.end() - 1);
-    for (std::size_t i = 0; i < stamps.size(); ++i) {
-        const Stamp& s = stamps[i];
-        for (int b = std::max(0, s.row - s.radius) / band_rows; b <= std::min(height - 1, s.row + s.radius) / band_rows;
-             ++b)
-            list[next[std::size_t(b)]++] = std::uint32_t(i);
-    }
+    require(image.shape == Shape{1, height, width, 1} && how.cut >= 0 && how.density >= 0 && how.size >= 0,
+            "render: an image of ", image.shape.n, "x", height, "x", width, "x", image.shape.c, ", cut ", how.cut,
+            ", density ", how.density, ", stamps of ", how.size);
+    const Tiles tiles(sources, Cutter(psf, how, image.shape), image.shape);
+    const RenderKernels& kernels = render_kernels(pool.isa());
 
-    std::vector<double> landed(std::size_t(bands), 0.0);
+    std::vector<double> landed(std::size_t(tiles.count()), 0.0);
     std::vector<std::vector<float>> scratch(std::size_t(pool.threads()));
-    pool.for_each(bands, [&](std::int64_t band, int worker) {
+    pool.for_each(tiles.count(), [&](std::int64_t i, int worker) {
+        const int top = int(i / tiles.across()) * tile_rows, left = int(i % tiles.across()) * tile_columns;
+        const Rectangle tile{left, top, std::min(left + tile_columns, width), std::min(top + tile_rows, height)};
         // Starlight is summed on its own: what lands doesn't depend on what the image holds already.
-        const int top = int(band) * band_rows, rows = std::min(band_rows, height - top);
         auto& light = scratch[std::size_t(worker)];
-        light.assign(std::size_t(rows) * width, 0.0f);
-        for (std::size_t k = first[std::size_t(band)]; k < first[std::size_t(band) + 1]; ++k) {
-            const Stamp& s = stamps[list[k]];
-            const int left = std::max(0, s.column - s.radius), right = std::min(width, s.column + s.radius + 1);
-            const int low = std::max(top, s.row - s.radius), high = std::min(top + rows, s.row + s.radius + 1);
-            for (int row = low; row < high; ++row)
-                add_row(light.data() + std::size_t(row - top) * width + left, right - left, psf.coefficients(),
-                        (row - s.row) * psf.stride() + (left - s.column), s.y, s.x);
-        }
-        double sum = 0;
-        float* out = image.data + std::int64_t{top} * width;
-        for (std::size_t i = 0; i < light.size(); ++i) sum += light[i], out[i] += light[i];
-        landed[std::size_t(band)] = sum;
+        light.assign(std::size_t(tile_rows) * tile_columns, 0.0f);
+        tiles.for_stamps(i, [&](const Stamp& s) { kernels.add(part_of(s, psf, how, tile, light.data())); });
+        landed[std::size_t(i)] = pour(light, tile, image);
     });
     double sum = 0;
     for (double v : landed) sum += v;
     return sum;
+}
+
+double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image, double cut) {
+    const double density = std::max(1.0, double(sources.size())) / std::max(1.0, double(image.size()));
+    return render(pool, sources, psf, image, Stamps{cut, density});
 }
 
 }  // namespace star

@@ -13,12 +13,28 @@ struct PointSource {
     double flux = 0;      ///< in any linear unit; the image gets the same
 };
 
-/// image(0, y, x, 0) += the sum over sources of flux * psf.at(x + 1/2 - source.x, y + 1/2 - source.y), each over a
-/// square stamp: the whole table, or less where `cut` > 0 (in units of the image): what the stamps leave out is below
-/// `cut` per star in every pixel, and below `cut` in all per pixel on average over the image. 0.01 of the sky's noise
-/// is invisible. image (1,H,W,1). Sources may lie anywhere, also outside. Returns the flux that landed in the image:
-/// less than what was sent by what fell outside the image, the stamps and the table (1 - psf.energy()). Throws Error
-/// for a source that isn't finite. Deterministic: sums run in the order of `sources`, whatever the threads.
+/// Which square of pixels each star is drawn on, and which part of the sky the image shows.
+struct Stamps {
+    double cut = 0;  ///< in units of the image: no pixel loses more of one star's light; 0: the whole table is drawn
+    double density = 0;  ///< stars/px^2: above 0, one star loses at most cut / density in all, so that what many
+                         ///< stars lose adds up to less than the cut in the mean of the pixels
+    int size = 0;        ///< px: above 0, every stamp has this many pixels a side, those nearest to the star, and the
+                         ///< cut doesn't count; the paper's have 100
+    int column = 0, row = 0;  ///< place of the image's first pixel: a tile of a larger image
+};
+
+/// image(0, y, x, 0) += the sum over sources of flux * psf.at(row + y + 1/2 - source.y, likewise x), each over its
+/// stamp. 0.01 of the sky's noise is an invisible cut.
+/// image (1,H,W,1); nothing else of it is read or written. Sources may lie anywhere, also outside.
+/// Returns the flux that landed in the image: less than what was sent by what fell outside the image, the stamps and
+/// the table (1 - psf.energy()). Throws Error for a source that isn't finite.
+/// Deterministic: a star's stamp is a function of the star alone, and a pixel sums its stars in the order of `sources`:
+/// the same bits for any threads and for any tiles of one list of stars, on one instruction set (pool.isa()). Between
+/// instruction sets a pixel differs by rounding: at most 24 units of float's 2^-24 per star of the sum of |terms|.
+double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image,
+              const Stamps& stamps);
+
+/// With the density of this list in this image.
 double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image,
               double cut = 0);
 

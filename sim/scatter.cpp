@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <iterator>
 
 #include "kernels/check.h"
 
 namespace star {
 namespace {
 
-// Points by cell of side separation / sqrt(2): a cell holds at most one, and only 5x5 cells can hold a conflict.
+// Points by cell of side separation / sqrt(2): a cell holds at most one, and only those of the 5x5 around a point that
+// aren't a corner can hold a conflict.
 class Neighbours {
 public:
     Neighbours(double x0, double y0, double x1, double y1, double separation)
@@ -18,7 +21,13 @@ public:
         const double w = std::ceil((x1 - x0) / side_), h = std::ceil((y1 - y0) / side_);
         require(w * h < 0x1p28, "scatter: ", w, "x", h, " cells");
         w_ = std::max(1, int(w)), h_ = std::max(1, int(h));
-        cells_.assign(std::size_t(w_) * h_, {INFINITY, INFINITY});
+        stride_ = w_ + 2 * frame;
+        cells_.assign(std::size_t(stride_) * std::size_t(h_ + 2 * frame), {INFINITY, INFINITY});
+        int n = 0;  // the nearest first: they conflict most often
+        for (int square = 0; square < 8; ++square)
+            for (int y = -2; y <= 2; ++y)
+                for (int x = -2; x <= 2; ++x)
+                    if (x * x + y * y == square) around_[n++] = std::ptrdiff_t{y} * stride_ + x;
     }
     bool free(Place p) const {
         return !any(p, [&](Place q) { return square(q.x - p.x) + square(q.y - p.y) < separation2_; });
@@ -30,23 +39,27 @@ public:
             return square(std::fabs(q.x - p.x) + side / 2) + square(std::fabs(q.y - p.y) + side / 2) < separation2_;
         });
     }
-    void add(Place p) { cells_[std::size_t(row(p)) * w_ + column(p)] = p; }
+    void add(Place p) { cells_[std::size_t(cell(p))] = p; }
 
 private:
+    static constexpr int frame = 2;  // empty cells around, so that no neighbour needs a bounds check
     static double square(double v) { return v * v; }
-    int column(Place p) const { return std::clamp(int((p.x - x0_) / side_), 0, w_ - 1); }
-    int row(Place p) const { return std::clamp(int((p.y - y0_) / side_), 0, h_ - 1); }
+    std::ptrdiff_t cell(Place p) const {
+        const int column = std::clamp(int((p.x - x0_) / side_), 0, w_ - 1);
+        const int row = std::clamp(int((p.y - y0_) / side_), 0, h_ - 1);
+        return std::ptrdiff_t{row + frame} * stride_ + column + frame;
+    }
     template <class Test>
     bool any(Place p, Test&& test) const {
-        const int c = column(p), r = row(p);
-        for (int y = std::max(0, r - 2); y <= std::min(h_ - 1, r + 2); ++y)
-            for (int x = std::max(0, c - 2); x <= std::min(w_ - 1, c + 2); ++x)
-                if (test(cells_[std::size_t(y) * w_ + x])) return true;  // an empty cell's point is infinitely far
-        return false;
+        const Place* own = cells_.data() + cell(p);
+        return std::any_of(std::begin(around_), std::end(around_), [&](std::ptrdiff_t to) {
+            return test(own[to]);
+        });  // an empty cell's point is infinitely far
     }
 
     double x0_, y0_, side_, separation2_;
-    int w_, h_;
+    int w_, h_, stride_;
+    std::ptrdiff_t around_[21];
     std::vector<Place> cells_;
 };
 

@@ -1,0 +1,39 @@
+// What rendering needs of each instruction set: render_simd.cpp is compiled once per instruction set.
+#pragma once
+#include <cstdint>
+
+#include "kernels/isa.h"
+
+namespace star {
+
+/// The part of one star's stamp that lies in an image: for r < rows, n < columns
+///   out[r * out_stride + n] += sum over i, j < 4 of y[i] x[j] table[at_y[i] + at_x[j] + r * table_stride + n].
+/// Nothing else is read or written.
+struct StampPart {
+    float* out;
+    const float* table;
+    std::int64_t out_stride;
+    int table_stride, rows, columns;
+    int at_y[4], at_x[4];
+    float y[4], x[4];
+};
+
+struct RenderKernels {
+    /// A pixel's value is a function of the sixteen table values, the weights and what the pixel held, alone: the same
+    /// bits wherever the part begins and however large it is.
+    void (*add)(const StampPart&);
+};
+
+const RenderKernels& render_kernels(Isa);
+
+namespace baseline {
+extern const RenderKernels render_kernels;
+}
+namespace avx2 {
+extern const RenderKernels render_kernels;
+}
+namespace avx512 {
+extern const RenderKernels render_kernels;
+}
+
+}  // namespace star
