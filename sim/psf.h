@@ -23,7 +23,8 @@ struct PsfImage {
     PsfValues values = PsfValues::effective;
     bool recentre =
         true;  ///< the star is at the flux centroid (of the largest window around it); else at the array's centre
-    double energy = 1;  ///< fraction of the star's flux that the image holds, in (0, 1]
+    double energy = 1;   ///< fraction of the star's flux that the image holds, in (0, 1]
+    double blur_px = 0;  ///< rms along each axis of a Gaussian that the image is yet to be blurred with, 0...20 px
 };
 
 struct PsfGrid {
