@@ -1,5 +1,6 @@
-// The speed of the convolutions with the networks' own shapes, in percent of what the processor's multiply-add units
-// could do at most (measured in the same run). Refuses to time a wrong result.
+// The speed of the convolutions with the networks' own shapes, in percent of what could be done at most, measured in
+// turns with each: on a CPU multiply-adds that never leave the registers, on a GPU a large matrix product by cuBLAS.
+// Refuses to time a wrong result.
 #include <dlfcn.h>
 
 #include <cmath>
@@ -7,11 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 
 #include "bench/ceiling.h"
 #include "bench/layers.h"
+#include "bench/matrix_product.h"
 #include "bench/timing.h"
 #include "kernels/random.h"
 
@@ -20,11 +24,16 @@ using namespace star::bench;
 
 namespace {
 
+constexpr const char* operations[] = {"forward", "input gradient", "weight gradient"};
+
 struct Options {
     int threads = 0;
     Isa isa = best_isa();
+    Device device;
+    bool bf16 = false;  // activations; on CUDA always
     std::string filter, json;
     double seconds = 0.1;  // per row, at least
+    int batch = 1;         // times the networks' own
 };
 
 struct Row {
@@ -32,80 +41,90 @@ struct Row {
     Layer layer;
     double bytes, flops;
     Times times;
-    double ceiling;            // FLOP/s, measured in turns with the row
-    double processor_ceiling;  // FLOP per second of processor time
-    double percent() const { return 100 * flops / times.median / ceiling; }
-    double processor_percent() const { return 100 * flops / times.processor / processor_ceiling; }
+    double ceiling;            // FLOP/s, measured in turns with the row; 0: unknown
+    double processor_ceiling;  // FLOP per second of processor time; 0 on a GPU
+    double percent() const { return ceiling > 0 ? 100 * flops / times.median / ceiling : NAN; }
+    double processor_percent() const {
+        return processor_ceiling > 0 ? 100 * flops / times.processor / processor_ceiling : NAN;
+    }
 };
 
-std::vector<float> values(std::int64_t count, std::uint64_t seed) {
-    std::vector<float> v(static_cast<std::size_t>(count));
+template <class T>
+std::vector<T> values(std::int64_t count, std::uint64_t seed) {
+    std::vector<T> v(static_cast<std::size_t>(count));
     Random random(seed, 0);
-    for (float& f : v) f = float(random.uniform(-1, 1));
+    for (T& f : v) f = narrow<T>(float(random.uniform(-1, 1)));
     return v;
 }
 
-/// The tensors of one layer, and a check of what was computed at a few places.
+/// The tensors of one layer on the stream's device, and a check of what was computed at a few places.
+template <class T>
 class Problem {
 public:
     Problem(const Layer& layer, Stream stream)
         : layer_(layer),
           stream_(stream),
-          x_(values(layer.x.size(), 1)),
-          w_(values(layer.w.size(), 2)),
-          dy_(values(layer.y().size(), 3)),
-          y_(dy_.size()),
-          dx_(x_.size()),
-          dw_(w_.size()),
+          x_(values<T>(layer.x.size(), 1)),
+          w_(values<T>(layer.w.size(), 2)),
+          dy_(values<T>(layer.y().size(), 3)),
+          x(upload(x_)),
+          w(upload(w_)),
+          dy(upload(dy_)),
+          y(stream.device, layer.y().size()),
+          dx(stream.device, layer.x.size()),
+          dw(stream.device, layer.w.size()),
           scratch_(measured()) {}
 
-    void forward() { forward(stream_, scratch_); }
-    void backward_input() { backward_input(stream_, scratch_); }
-    void backward_weight() { backward_weight(stream_, scratch_); }
+    /// Queues "forward", "input gradient" or "weight gradient".
+    void queue(const std::string& operation) { queue(operation, stream_, scratch_); }
 
     /// Compares 24 outputs of one operation with sums in double precision.
     void check(const std::string& operation) {
-        const Shape x = layer_.x, w = layer_.w, y = layer_.y();
+        fill_zero(stream_, dw.data(), std::size_t(dw.size()) * sizeof(float));
+        queue(operation);
+        const std::vector<T> y_host = download(y), dx_host = download(dx);
+        const std::vector<float> dw_host = download(dw);
+        const Shape X = layer_.x, W = layer_.w, Y = layer_.y();
         Random random(7, 0);
-        std::fill(dw_.begin(), dw_.end(), 0.0f);
-        if (operation == "forward") forward();
-        if (operation == "input gradient") backward_input();
-        if (operation == "weight gradient") backward_weight();
         for (int i = 0; i < 24; ++i) {
             double sum = 0, size = 0, terms = 2;
             const auto product = [&](int n, int oi, int oj, int k, int r, int s, int c, int which) {
                 const int h = oi * layer_.how.stride - layer_.how.pad + r,
                           v = oj * layer_.how.stride - layer_.how.pad + s;
-                if (h < 0 || h >= x.h || v < 0 || v >= x.w) return;
-                const double a = x_[at(x, n, h, v, c)], b = w_[at(w, k, r, s, c)], d = dy_[at(y, n, oi, oj, k)];
+                if (h < 0 || h >= X.h || v < 0 || v >= X.w) return;
+                const double a = widen(x_[at(X, n, h, v, c)]), b = widen(w_[at(W, k, r, s, c)]),
+                             d = widen(dy_[at(Y, n, oi, oj, k)]);
                 const double p = which == 0 ? a * b : which == 1 ? d * b : a * d;
                 sum += p, size += std::fabs(p), terms += 1;
             };
             float got = 0;
             if (operation == "forward") {
-                const int n = random.below(y.n), oi = random.below(y.h), oj = random.below(y.w), k = random.below(y.c);
-                for (int r = 0; r < w.h; ++r)
-                    for (int s = 0; s < w.w; ++s)
-                        for (int c = 0; c < w.c; ++c) product(n, oi, oj, k, r, s, c, 0);
-                got = y_[at(y, n, oi, oj, k)];
+                const int n = random.below(Y.n), oi = random.below(Y.h), oj = random.below(Y.w), k = random.below(Y.c);
+                for (int r = 0; r < W.h; ++r)
+                    for (int s = 0; s < W.w; ++s)
+                        for (int c = 0; c < W.c; ++c) product(n, oi, oj, k, r, s, c, 0);
+                got = widen(y_host[at(Y, n, oi, oj, k)]);
             } else if (operation == "input gradient") {
-                const int n = random.below(x.n), h = random.below(x.h), v = random.below(x.w), c = random.below(x.c);
-                for (int r = 0; r < w.h; ++r)
-                    for (int s = 0; s < w.w; ++s) {
+                const int n = random.below(X.n), h = random.below(X.h), v = random.below(X.w), c = random.below(X.c);
+                for (int r = 0; r < W.h; ++r)
+                    for (int s = 0; s < W.w; ++s) {
                         const int oi = h + layer_.how.pad - r, oj = v + layer_.how.pad - s, t = layer_.how.stride;
-                        if (oi < 0 || oj < 0 || oi % t || oj % t || oi / t >= y.h || oj / t >= y.w) continue;
-                        for (int k = 0; k < w.n; ++k) product(n, oi / t, oj / t, k, r, s, c, 1);
+                        if (oi < 0 || oj < 0 || oi % t || oj % t || oi / t >= Y.h || oj / t >= Y.w) continue;
+                        for (int k = 0; k < W.n; ++k) product(n, oi / t, oj / t, k, r, s, c, 1);
                     }
-                got = dx_[at(x, n, h, v, c)];
+                got = widen(dx_host[at(X, n, h, v, c)]);
             } else {
-                const int k = random.below(w.n), r = random.below(w.h), s = random.below(w.w), c = random.below(w.c);
-                for (int n = 0; n < y.n; ++n)
-                    for (int oi = 0; oi < y.h; ++oi)
-                        for (int oj = 0; oj < y.w; ++oj) product(n, oi, oj, k, r, s, c, 2);
-                got = dw_[at(w, k, r, s, c)];
+                const int k = random.below(W.n), r = random.below(W.h), s = random.below(W.w), c = random.below(W.c);
+                for (int n = 0; n < Y.n; ++n)
+                    for (int oi = 0; oi < Y.h; ++oi)
+                        for (int oj = 0; oj < Y.w; ++oj) product(n, oi, oj, k, r, s, c, 2);
+                got = dw_host[at(W, k, r, s, c)];
             }
-            require(std::fabs(got - sum) <= terms * 0x1p-24 * size, operation, " of ", layer_.name, " is wrong: ", got,
-                    " instead of ", sum);
+            // the float sums' bound, and the rounding of what is stored as T
+            const bool stored = operation[0] != 'w';
+            const double bound = terms * 0x1p-24 * size + (stored && sizeof(T) == 2 ? 0x1p-8 * std::fabs(sum) : 0);
+            require(std::fabs(got - sum) <= bound, operation, " of ", layer_.name, " is wrong: ", got, " instead of ",
+                    sum);
         }
     }
 
@@ -113,27 +132,39 @@ private:
     static std::size_t at(Shape s, int n, int h, int w, int c) {
         return std::size_t(((std::int64_t{n} * s.h + h) * s.w + w) * s.c + c);
     }
-    void forward(Stream stream, Arena& arena) {
-        conv_forward<float>(stream, {x_.data(), layer_.x}, {w_.data(), layer_.w}, nullptr, layer_.how,
-                            {y_.data(), layer_.y()}, arena);
+    Buffer<T> upload(const std::vector<T>& v) {
+        Buffer<T> b(stream_.device, std::int64_t(v.size()));
+        copy_to_device(stream_, b.data(), v.data(), v.size() * sizeof(T));
+        synchronize(stream_);
+        return b;
     }
-    void backward_input(Stream stream, Arena& arena) {
-        conv_backward_input<float>(stream, {dy_.data(), layer_.y()}, {w_.data(), layer_.w}, layer_.how,
-                                   {dx_.data(), layer_.x}, arena);
+    template <class U>
+    std::vector<U> download(const Buffer<U>& b) {
+        std::vector<U> v(static_cast<std::size_t>(b.size()));
+        copy_to_host(stream_, v.data(), b.data(), v.size() * sizeof(U));
+        synchronize(stream_);
+        return v;
     }
-    void backward_weight(Stream stream, Arena& arena) {
-        conv_backward_weight<float>(stream, {x_.data(), layer_.x}, {dy_.data(), layer_.y()}, layer_.how,
-                                    {dw_.data(), layer_.w}, nullptr, arena);
+    void queue(const std::string& operation, Stream stream, Arena& arena) {
+        const View<const T> X = x.view(layer_.x), W = w.view(layer_.w), DY = dy.view(layer_.y());
+        if (operation == "forward")
+            conv_forward<T>(stream, X, W, nullptr, layer_.how, y.view(layer_.y()), arena);
+        else if (operation == "input gradient")
+            conv_backward_input<T>(stream, DY, W, layer_.how, dx.view(layer_.x), arena);
+        else
+            conv_backward_weight<T>(stream, X, DY, layer_.how, dw.view(layer_.w), nullptr, arena);
     }
     Arena measured() {
         Arena measure = Arena::measuring();
-        forward(dry(stream_), measure), backward_input(dry(stream_), measure), backward_weight(dry(stream_), measure);
-        return Arena({}, measure.peak());
+        for (const char* operation : operations) queue(operation, dry(stream_), measure);
+        return Arena(stream_.device, measure.peak());
     }
 
     Layer layer_;
     Stream stream_;
-    std::vector<float> x_, w_, dy_, y_, dx_, dw_;
+    std::vector<T> x_, w_, dy_;  // the inputs on the host
+    Buffer<T> x, w, dy, y, dx;
+    Buffer<float> dw;
     Arena scratch_;
 };
 
@@ -144,27 +175,39 @@ std::string shape_text(const Layer& l) {
     return text;
 }
 
-void time_layer(const std::string& network, const Layer& layer, Stream stream, const Options& options,
+/// What a row is compared with, run in turns with it.
+struct Top {
+    std::function<void()> run;
+    double flops = 0;  ///< of a run; 0: there is none
+    bool processor = true;
+};
+
+Top top_of(Stream stream, MatrixProduct& product) {
+    if (stream.device.kind == Device::Kind::cuda) return {[&] { product.run(); }, product.flops(), false};
+    auto loop = std::make_shared<Ceiling>(*stream.pool);
+    return {[loop] { loop->run(); }, loop->flops(), true};
+}
+
+template <class T>
+void time_layer(const std::string& network, const Layer& layer, Stream stream, const Options& options, const Top& top,
                 std::vector<Row>& rows) {
-    for (const char* operation : {"forward", "input gradient", "weight gradient"}) {
+    for (const char* operation : operations) {
         if (!layer.input_gradient && std::strcmp(operation, "input gradient") == 0) continue;
         const std::string name = network + ' ' + operation + ' ' + layer.name + ' ' + shape_text(layer);
         if (name.find(options.filter) == std::string::npos) continue;
-        Problem problem(layer, stream);
+        Problem<T> problem(layer, stream);
         problem.check(operation);
-        Ceiling ceiling(*stream.pool);
+        // on a GPU so many at once that the launch and the wait are lost in it
+        const int at_once = stream.device.kind == Device::Kind::cpu ? 1 : int(1 + 2e12 / layer.flops());
         const auto work = [&] {
-            if (operation[0] == 'f')
-                problem.forward();
-            else if (operation[0] == 'i')
-                problem.backward_input();
-            else
-                problem.backward_weight();
+            for (int i = 0; i < at_once; ++i) problem.queue(operation);
+            synchronize(stream);
         };
-        const PairedTimes times = time_in_turns(options.seconds, work, [&] { ceiling.run(); });
-        const double bytes = 4.0 * double(layer.x.size() + layer.w.size() + layer.y().size());
-        rows.push_back({network, operation, layer, bytes, layer.flops(), times.work,
-                        ceiling.flops() / times.ceiling.quartile, ceiling.flops() / times.ceiling.processor});
+        PairedTimes times = time_in_turns(options.seconds, work, top.run);
+        times.work.divide(at_once);
+        const double bytes = double(sizeof(T)) * double(layer.x.size() + layer.w.size() + layer.y().size());
+        rows.push_back({network, operation, layer, bytes, layer.flops(), times.work, top.flops / times.ceiling.quartile,
+                        top.processor ? top.flops / times.ceiling.processor : 0});
         const Times& took = times.work;
         std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%\n",
                     network.c_str(), operation, layer.name.c_str(), shape_text(layer).c_str(), layer.times,
@@ -187,7 +230,7 @@ void time_openblas(ThreadPool& pool, double seconds) {
     if (!sgemm || !set_threads) return;
     set_threads(pool.threads());
     constexpr int n = 1536, row_major = 101, as_it_is = 111;
-    const auto a = values(n * n, 1), b = values(n * n, 2);
+    const auto a = values<float>(n * n, 1), b = values<float>(n * n, 2);
     std::vector<float> c(n * n);
     Ceiling ceiling(pool);
     const PairedTimes times = time_in_turns(
@@ -220,17 +263,21 @@ void print_means(const std::vector<Row>& rows) {
                     1e3 * m.seconds, m.count);
 }
 
-void write_json(const std::vector<Row>& rows, const Options& options, int threads) {
+void write_json(const std::vector<Row>& rows, const Options& options, Stream stream) {
+    const std::string device = device_name(stream);
     std::ofstream out(options.json);
-    out << "{\"threads\": " << threads << ", \"isa\": \"" << isa_name(options.isa) << "\", \"rows\": [";
+    out << "{\"device\": \"" << device << "\", \"threads\": " << stream.pool->threads() << ", \"type\": \""
+        << (options.bf16 ? "bf16" : "float") << "\", \"rows\": [";
     const char* separator = "\n";
     for (const Row& r : rows) {
         out << separator << "  {\"network\": \"" << r.network << "\", \"operation\": \"" << r.operation
             << "\", \"layer\": \"" << r.layer.name << "\", \"shape\": \"" << shape_text(r.layer)
             << "\", \"times_in_network\": " << r.layer.times << ", \"median_s\": " << r.times.median
             << ", \"best_s\": " << r.times.best << ", \"spread\": " << r.times.spread << ", \"runs\": " << r.times.runs
-            << ", \"bytes\": " << r.bytes << ", \"flops\": " << r.flops << ", \"ceiling_flops\": " << r.ceiling
-            << ", \"percent\": " << r.percent() << ", \"processor_percent\": " << r.processor_percent() << "}";
+            << ", \"bytes\": " << r.bytes << ", \"flops\": " << r.flops;
+        if (r.ceiling > 0) out << ", \"ceiling_flops\": " << r.ceiling << ", \"percent\": " << r.percent();
+        if (r.processor_ceiling > 0) out << ", \"processor_percent\": " << r.processor_percent();
+        out << "}";
         separator = ",\n";
     }
     out << "\n]}\n";
@@ -243,27 +290,35 @@ Options parse(int argc, char** argv) {
         const std::string key = argv[i];
         if (i + 1 == argc)
             fail(Fault::usage, key,
-                 ": unknown, or its value is missing; usage: bench_kernels [--threads N] "
-                 "[--isa sse4.2|avx2|avx512] [--filter TEXT] [--seconds PER_ROW] [--json FILE]");
+                 ": unknown, or its value is missing; usage: bench_kernels [--device cpu|cuda] [--type float|bf16] "
+                 "[--batch TIMES] [--threads N] [--isa sse4.2|avx2|avx512] [--filter TEXT] [--seconds PER_ROW] "
+                 "[--json FILE]");
         const std::string value = argv[++i];
+        const auto choose = [&](std::initializer_list<const char*> choices) {
+            int chosen = 0;
+            for (const char* choice : choices) {
+                if (value == choice) return chosen;
+                ++chosen;
+            }
+            fail(Fault::usage, key, ' ', value, ": no such choice");
+        };
         if (key == "--threads")
             o.threads = std::atoi(value.c_str());
+        else if (key == "--batch")
+            o.batch = std::max(1, std::atoi(value.c_str()));
         else if (key == "--filter")
             o.filter = value;
         else if (key == "--json")
             o.json = value;
         else if (key == "--seconds")
             o.seconds = std::atof(value.c_str());
-        else if (key == "--isa") {
-            if (value == "avx512")
-                o.isa = Isa::avx512;
-            else if (value == "avx2")
-                o.isa = Isa::avx2;
-            else if (value == isa_name(Isa::baseline))
-                o.isa = Isa::baseline;
-            else
-                fail(Fault::usage, "--isa ", value, ": choose sse4.2, avx2 or avx512");
-        } else
+        else if (key == "--device")
+            o.device.kind = choose({"cpu", "cuda"}) ? Device::Kind::cuda : Device::Kind::cpu;
+        else if (key == "--type")
+            o.bf16 = choose({"float", "bf16"});
+        else if (key == "--isa")
+            o.isa = Isa(choose({"sse4.2", "avx2", "avx512"}));
+        else
             fail(Fault::usage, key, ": unknown option");
     }
     return o;
@@ -271,18 +326,31 @@ Options parse(int argc, char** argv) {
 
 void run(const Options& options) {
     ThreadPool pool(options.threads, options.isa);
-    const Stream stream{.device = {}, .pool = &pool};
-    std::printf(
-        "%d threads, %s, float; percent of the multiply-add ceiling measured in turns with each row, and the same in "
-        "processor time\n",
-        pool.threads(), isa_name(options.isa));
-    std::printf("paper: RetinaNet ResNet-50-FPN, 800x800 px, batch 1; native: 128x128 px, batch 8\n\n");
-    time_openblas(pool, options.seconds);
+    if (options.device.kind == Device::Kind::cuda && cuda_devices() == 0)
+        fail(Fault::device, "no CUDA device can be used here");
+    const StreamOwner stream(options.device, &pool);
+    MatrixProduct product(stream);
+    const Top top = top_of(stream, product);
+    std::printf("%s, %d threads, %s; percent of the ceiling measured in turns with each row%s\n",
+                device_name(stream).c_str(), pool.threads(), options.bf16 ? "bf16" : "float",
+                top.processor ? ", and the same in processor time" : "");
+    std::printf("paper: RetinaNet ResNet-50-FPN, 800x800 px, batch %d; native: 128x128 px, batch %d\n\n", options.batch,
+                8 * options.batch);
+    if (options.device.kind == Device::Kind::cpu)
+        time_openblas(pool, options.seconds);
+    else if (product.flops() == 0)
+        std::printf("cuBLAS wasn't found: no ceiling\n");
     std::vector<Row> rows;
-    for (const Layer& l : paper_network().layers) time_layer("paper", l, stream, options, rows);
-    for (const Layer& l : native_network().layers) time_layer("native", l, stream, options, rows);
+    for (auto [name, network] : {std::pair{"paper", paper_network()}, {"native", native_network()}})
+        for (Layer l : network.layers) {
+            l.x.n *= options.batch;
+            if (options.bf16)
+                time_layer<bf16>(name, l, stream, options, top, rows);
+            else
+                time_layer<float>(name, l, stream, options, top, rows);
+        }
     print_means(rows);
-    if (!options.json.empty()) write_json(rows, options, pool.threads());
+    if (!options.json.empty()) write_json(rows, options, stream);
 }
 
 }  // namespace

@@ -14,6 +14,9 @@ struct Times {
     double spread = 0;     ///< distance of the quartiles over the median
     double processor = 0;  ///< median of the processor time of all threads: what others on the machine hardly change
     int runs = 0;
+
+    /// Each run was so many.
+    void divide(int by) { median /= by, best /= by, quartile /= by, processor /= by; }
 };
 
 struct PairedTimes {

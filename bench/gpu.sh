@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one go: the tests of the kernels, their speed against a large matrix product, training and
+# detection beside torchvision's. Needs the built tree, Python with PyTorch and torchvision, nothing else.
+#   bench/gpu.sh [folder for results]        each part stops after five minutes; a part that fails doesn't stop the others
+set -uo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+results=${1:-$here/bench/results}
+mkdir -p "$results"
+stamp=$(date -u +%Y-%m-%d)
+# cuBLAS, for the ceiling, is where PyTorch keeps it
+library=$(python3 -c 'import glob, os, torch
+home = os.path.dirname(os.path.dirname(torch.__file__))
+print(":".join(sorted({os.path.dirname(f) for f in glob.glob(home + "/nvidia/**/libcublas.so*", recursive=True)})))' || true)
+export LD_LIBRARY_PATH=$library:${LD_LIBRARY_PATH:-}
+failed=()
+part() {
+  local name=$1
+  shift
+  echo "== $name: $*"
+  timeout 300 "$@" || failed+=("$name (exit $?)")
+}
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv || failed+=("nvidia-smi")
+part tests "$here/build/test_cuda"
+part kernels "$here/build/bench_kernels" --device cuda --type bf16 --batch 8 --seconds 0.05 --json "$results/kernels-cuda-$stamp.json"
+part network "$here/build/bench_network" --device cuda --json "$results/network-cuda-$stamp.json"
+part torch-layers python3 "$here/bench/torch_layers.py" "$results/kernels-cuda-$stamp.json" --json "$results/torch-layers-$stamp.json"
+part torch-network python3 "$here/bench/torch_network.py" --device cuda --json "$results/torch-network-$stamp.json"
+part torch-compiled python3 "$here/bench/torch_network.py" --device cuda --compile --json "$results/torch-compiled-$stamp.json"
+if ((${#failed[@]})); then
+  printf 'failed: %s\n' "${failed[@]}"
+  exit 1
+fi
