@@ -81,11 +81,16 @@ struct Tile {
     }
 };
 
-/// A weight's tap and channel; taps_h and more: past the end.
+/// A weight's tap and channel, and the walk along the weights. r = taps_h and more: past the end.
 struct Weight {
     int r, s, c;
     __device__ Weight(int at, const ConvGrid& g)
         : r(at / g.source.c / g.taps_w), s(at / g.source.c % g.taps_w), c(at % g.source.c) {}
+    __device__ void advance(const ConvGrid& g) {
+        if (++c < g.source.c) return;
+        c = 0;
+        if (++s == g.taps_w) s = 0, ++r;
+    }
 };
 
 /// An output pixel's window in x, and the walk along the pixels.
@@ -96,75 +101,80 @@ struct Window {
         j += by;
         while (j >= g.grid_w) j -= g.grid_w, ++i;
     }
-    /// The element of x under a weight; -1 outside the image.
-    __device__ std::int64_t index(std::int64_t n, const Weight& w, const ConvGrid& g) const {
+    /// The element of an image under a weight; -1 outside.
+    __device__ std::int64_t index(const Weight& w, const ConvGrid& g) const {
         const int h = i * g.step_in + g.offset_h + w.r, v = j * g.step_in + g.offset_w + w.s;
         if (w.r >= g.taps_h || unsigned(h) >= unsigned(g.source.h) || unsigned(v) >= unsigned(g.source.w)) return -1;
-        return ((n * g.source.h + h) * g.source.w + v) * g.source.c + w.c;
+        return (std::int64_t{h} * g.source.w + v) * g.source.c + w.c;
     }
 };
 
+template <class T>
+__device__ const T* image(const Problem<T>& q, std::int64_t n) {
+    return q.x + n * q.grid.source.h * q.grid.source.w * q.grid.source.c;
+}
+
 /// What one thread fetches: a piece of 8 weights of every 16th pixel of x, a piece of 8 channels of every 16th (of 64
-/// channels: 32nd) pixel of dy. whole_x, whole_dy: those can be copied by the piece.
+/// channels: 32nd) pixel of dy. whole_x, whole_dy: those can be copied by the piece; otherwise they are gathered.
 template <int channels, bool whole_x, bool whole_dy>
 struct Fetch {
     static constexpr int pieces_x = tensor::tile_rows / piece, step_x = tensor::threads / pieces_x;
     static constexpr int pieces_dy = channels / piece, step_dy = tensor::threads / pieces_dy;
     const Problem<bf16>& q;
-    const std::int64_t n;
-    const int row_x, piece_x, row_dy, piece_dy, first_weight, k, pixels;
+    const bf16 *x, *dy;  // the image; this thread's first piece of the next slice
     const Weight weight;
-    const bf16* dy;  // this thread's first piece of the next slice
-    int done = 0;    // pixels
+    const int channels_left;  // of dy, from this thread's on
+    int pixels_left;          // of the chunk, from the next slice on
     Window window;
 
     __device__ Fetch(const Problem<bf16>& q, const Tile<bf16>& tile)
         : q(q),
-          n(tile.n),
-          row_x(int(threadIdx.x) / pieces_x),
-          piece_x(int(threadIdx.x) % pieces_x),
-          row_dy(int(threadIdx.x) / pieces_dy),
-          piece_dy(int(threadIdx.x) % pieces_dy),
-          first_weight(tile.first_weight + piece_x * piece),
-          k(tile.first_k + piece_dy * piece),
-          pixels(tile.pixels),
-          weight(first_weight, q.grid),
-          dy(tile.dy(q) + std::int64_t{row_dy} * q.plan.channels + k),
-          window(tile.first_pixel + row_x, q.grid) {}
+          x(image(q, tile.n)),
+          dy(tile.dy(q) + std::int64_t{row_dy()} * q.plan.channels + tile.first_k + column_dy() * piece),
+          weight(tile.first_weight + column_x() * piece, q.grid),
+          channels_left(q.plan.channels - tile.first_k - column_dy() * piece),
+          pixels_left(tile.pixels),
+          window(tile.first_pixel + row_x(), q.grid) {}
+
+    static __device__ int row_x() { return int(threadIdx.x) / pieces_x; }
+    static __device__ int column_x() { return int(threadIdx.x) % pieces_x; }
+    static __device__ int row_dy() { return int(threadIdx.x) / pieces_dy; }
+    static __device__ int column_dy() { return int(threadIdx.x) % pieces_dy; }
 
     /// Past the end of the chunk both are zero.
     template <class Stage>
     __device__ void next(Stage& to) {
-        const ConvGrid& g = q.grid;
 #pragma unroll
-        for (int i = 0; i < tensor::slice / step_x; ++i) {
-            Piece& put = to.a.at(row_x + i * step_x, piece_x);
-            const bool inside = done + row_x + i * step_x < pixels;
-            if constexpr (whole_x) {
-                const std::int64_t at = inside ? window.index(n, weight, g) : -1;
-                copy_async(&put, at < 0 ? q.x : q.x + at, at >= 0);
-            } else {
-                for (int e = 0; e < piece; ++e) {
-                    const std::int64_t at = inside ? window.index(n, Weight(first_weight + e, g), g) : -1;
-                    put.x[e] = at < 0 ? bf16{0} : q.x[at];
-                }
-            }
-            window.advance(step_x, g);
+        for (int i = 0; i < tensor::slice; i += step_x) {
+            next_x(to.a.at(row_x() + i, column_x()), row_x() + i < pixels_left);
+            window.advance(step_x, q.grid);
         }
 #pragma unroll
-        for (int i = 0; i < tensor::slice / step_dy; ++i) {
-            Piece& put = to.b.at(row_dy + i * step_dy, piece_dy);
-            const bool inside = done + row_dy + i * step_dy < pixels;
-            const bf16* from = dy + std::int64_t{i} * step_dy * q.plan.channels;
-            if constexpr (whole_dy) {
-                const bool in = inside && k < q.plan.channels;
-                copy_async(&put, in ? from : q.dy, in);
-            } else {
-                for (int e = 0; e < piece; ++e) put.x[e] = inside && k + e < q.plan.channels ? from[e] : bf16{0};
-            }
-        }
-        done += tensor::slice;
+        for (int i = 0; i < tensor::slice; i += step_dy)
+            next_dy(to.b.at(row_dy() + i, column_dy()), dy + std::int64_t{i} * q.plan.channels,
+                    row_dy() + i < pixels_left);
+        pixels_left -= tensor::slice;
         dy += std::int64_t{tensor::slice} * q.plan.channels;
+    }
+    __device__ void next_x(Piece& put, bool inside) const {
+        if constexpr (whole_x) {
+            const std::int64_t at = inside ? window.index(weight, q.grid) : -1;
+            copy_async(&put, at < 0 ? q.x : x + at, at >= 0);
+        } else {
+            Weight w = weight;
+            for (int e = 0; e < piece; ++e, w.advance(q.grid)) {
+                const std::int64_t at = inside ? window.index(w, q.grid) : -1;
+                put.x[e] = at < 0 ? bf16{0} : x[at];
+            }
+        }
+    }
+    __device__ void next_dy(Piece& put, const bf16* from, bool inside) const {
+        if constexpr (whole_dy) {
+            const bool in = inside && channels_left > 0;
+            copy_async(&put, in ? from : q.dy, in);
+        } else {
+            for (int e = 0; e < piece; ++e) put.x[e] = inside && e < channels_left ? from[e] : bf16{0};
+        }
     }
 };
 
@@ -193,36 +203,35 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(Problem<bf16> 
 /// What one thread fetches in float: a weight and a channel of every fourth pixel of a slice.
 struct PlainFetch {
     const Problem<float>& q;
-    const std::int64_t n;
-    const int row, column, pixels;
+    const int row, column;
     const bool in_channels;
     const Weight weight;
-    const float* dy;
+    const float *x, *dy;
     Window window;
-    int done = 0;
+    int pixels_left;
 
     __device__ PlainFetch(const Problem<float>& q, const Tile<float>& tile)
         : q(q),
-          n(tile.n),
           row(int(threadIdx.x) / plain::tile),
           column(int(threadIdx.x) % plain::tile),
-          pixels(tile.pixels),
           in_channels(tile.first_k + column < q.plan.channels),
           weight(tile.first_weight + column, q.grid),
+          x(image(q, tile.n)),
           dy(tile.dy(q) + std::int64_t{row} * q.plan.channels + tile.first_k + column),
-          window(tile.first_pixel + row, q.grid) {}
+          window(tile.first_pixel + row, q.grid),
+          pixels_left(tile.pixels) {}
 
     __device__ void next(plain::Shared& to) {
         constexpr int step = plain::threads / plain::tile;
         for (int i = row; i < plain::slice; i += step) {
-            const bool inside = done + i < pixels;
-            const std::int64_t at = inside ? window.index(n, weight, q.grid) : -1;
-            to.a[i][column] = at < 0 ? 0 : q.x[at];
+            const bool inside = i < pixels_left;
+            const std::int64_t at = inside ? window.index(weight, q.grid) : -1;
+            to.a[i][column] = at < 0 ? 0 : x[at];
             to.b[i][column] = inside && in_channels ? *dy : 0;
             dy += std::int64_t{step} * q.plan.channels;
             window.advance(step, q.grid);
         }
-        done += plain::slice;
+        pixels_left -= plain::slice;
     }
 };
 
@@ -287,28 +296,33 @@ unsigned tiles(const Plan& p, int weights, int channels) {
     return unsigned(count);
 }
 
-template <int channels>
+template <int channels, bool whole_x, bool whole_dy>
 void launch_tensor(Stream stream, const Problem<bf16>& q, Blocks blocks) {
-    const bool x = tensor::whole_pieces(q.x, q.grid.source.c), dy = tensor::whole_pieces(q.dy, q.plan.channels);
     blocks.x = tiles(q.plan, tensor::tile_rows, channels);
-    const auto kernel = x && dy ? tensor_tile<channels, true, true>
-                        : dy    ? tensor_tile<channels, false, true>
-                                : tensor_tile<channels, false, false>;
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, kernel, q);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, whole_x, whole_dy>, q);
+}
+
+void launch_product(Stream stream, const Problem<bf16>& q, Blocks blocks) {
+    const bool narrow = round_up(q.plan.channels, 64) < round_up(q.plan.channels, 128);  // 128 would compute padding
+    if (!tensor::whole_pieces(q.dy, q.plan.channels))
+        launch_tensor<64, false, false>(stream, q, blocks);
+    else if (!tensor::whole_pieces(q.x, q.grid.source.c))
+        launch_tensor<64, false, true>(stream, q, blocks);
+    else if (narrow)
+        launch_tensor<64, true, true>(stream, q, blocks);
+    else
+        launch_tensor<128, true, true>(stream, q, blocks);
+}
+void launch_product(Stream stream, const Problem<float>& q, Blocks blocks) {
+    blocks.x = tiles(q.plan, plain::tile, plain::tile);
+    launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
 }
 
 template <class T>
 void launch_images(Stream stream, const Problem<T>& q) {
     const Plan& p = q.plan;
     Blocks blocks{1, unsigned(p.chunks), unsigned(q.images)};
-    if constexpr (std::is_same_v<T, float>) {
-        blocks.x = tiles(p, plain::tile, plain::tile);
-        launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
-    } else if (round_up(p.channels, 64) < round_up(p.channels, 128)) {
-        launch_tensor<64>(stream, q, blocks);
-    } else {
-        launch_tensor<128>(stream, q, blocks);
-    }
+    launch_product(stream, q, blocks);
     if (q.dbias) {
         blocks.x = unsigned(ceil_div(p.channels, bias_channels));
         launch(stream, {blocks, bias_channels * bias_rows, sizeof(BiasShared)}, sum_dy<T>, q);

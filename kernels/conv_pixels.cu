@@ -150,7 +150,10 @@ struct Fetch {
             }
         }
         d += tensor::slice;
-        depth.advance(tensor::slice, g);
+        if constexpr (whole)
+            depth.advance(tensor::slice, g);
+        else
+            depth = Depth(d, g);  // with one channel, a walk of a slice is longer
     }
 };
 
@@ -172,7 +175,8 @@ __device__ void store(const bf16 (&y)[tensor::tile_rows][channels + piece], cons
     }
 }
 
-/// channels: 128 or 64 per block. whole: both operands can be copied by the piece.
+/// channels: 128 or 64 per block. whole: both operands can be copied by the piece; otherwise they are gathered, element
+/// by element: the stem's one channel, and channels that no network of ours has.
 template <int channels, bool whole>
 __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf16> q) {
     auto& s = shared_memory<Shared<channels>>();
@@ -284,22 +288,26 @@ unsigned tiles(std::int64_t most_pixels, int channels_out, int pixels, int chann
     return unsigned(count);
 }
 
-template <int channels>
-void launch_tensor(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
-    const ConvGrid& g = q.phase[0].grid;
-    bool whole = tensor::whole_pieces(q.source, g.source.c);
-    for (int i = 0; i < q.phases; ++i) whole &= tensor::whole_pieces(q.phase[i].w, g.source.c);
-    blocks.x = tiles(most_pixels, g.out.c, tensor::tile_rows, channels);
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)},
-           whole ? tensor_tile<channels, true> : tensor_tile<channels, false>, q);
-}
-
 /// Whether 64 channels per block serve an image better than 128: where 128 would compute more padding, or leave most of
 /// an A100's 108 processors without work.
 bool narrow_tiles(const ConvGrid& g) {
     const std::int64_t blocks =
         ceil_div(std::int64_t{g.grid_h} * g.grid_w, std::int64_t{tensor::tile_rows}) * ceil_div(g.out.c, 128);
     return round_up(g.out.c, 64) < round_up(g.out.c, 128) || blocks < 108;
+}
+
+/// Whether both operands can be copied by the piece.
+bool whole_pieces(const ConvPixels<bf16>& q) {
+    const int channels = q.phase[0].grid.source.c;
+    bool whole = tensor::whole_pieces(q.source, channels);
+    for (int i = 0; i < q.phases; ++i) whole &= tensor::whole_pieces(q.phase[i].w, channels);
+    return whole;
+}
+
+template <int channels, bool whole>
+void launch_tensor(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
+    blocks.x = tiles(most_pixels, q.phase[0].grid.out.c, tensor::tile_rows, channels);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, whole>, q);
 }
 
 }  // namespace
@@ -324,10 +332,12 @@ void conv_pixels(Stream stream, const ConvPixels<T>& q) {
     if constexpr (std::is_same_v<T, float>) {
         blocks.x = tiles(most_pixels, g.out.c, plain::tile, plain::tile);
         launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
+    } else if (!whole_pieces(q)) {
+        launch_tensor<64, false>(stream, q, blocks, most_pixels);
     } else if (narrow_tiles(g)) {
-        launch_tensor<64>(stream, q, blocks, most_pixels);
+        launch_tensor<64, true>(stream, q, blocks, most_pixels);
     } else {
-        launch_tensor<128>(stream, q, blocks, most_pixels);
+        launch_tensor<128, true>(stream, q, blocks, most_pixels);
     }
     if (q.splits > 1) launch(stream, {{tiles(g.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
 }

@@ -61,11 +61,12 @@ struct AcrossDepth {
     }
     static constexpr int row_of(int i) { return i % 8 * 2 + i / 8; }
 
-    static constexpr int place(int d, int p) { return d * pieces + (p ^ d / 2 % 4 * 2); }
-    /// Where word i of a lane begins, in elements from `data`; rows [row, row + 16), depths [d, d + 16).
+    static constexpr int place(int d, int p) { return d * pieces + (p ^ (d & 6)); }
+    /// Where word i of a lane begins, in elements from `data`; rows [row, row + 16), depths [d, d + 16), multiples
+    /// of 16.
     static constexpr int word_at(int lane, int i, int row, int d) {
-        const int at = row + row_of(b_col(lane, i));
-        return place(d + b_row(lane, i), at / piece) * piece + at % piece;
+        const int pair = lane / 4;
+        return place(d + b_row(lane, i), (row >> 3) + (pair >> 2)) * piece + (pair & 3) * 2;
     }
 
 private:
