@@ -75,6 +75,35 @@ TEST_CASE("the convolution and its gradients give equal bits in every order of t
     }));
 }
 
+TEST_CASE("the public gradients on a CUDA stream are the CUDA kernels, with memory as rehearsed") {
+    Queue q;
+    const ConvCase c{{2, 3, 3, 8}, 256, 3, 3, {1, 1}};  // sums of dx in parts
+    const auto run = [&]<class T>(T) {
+        const GradientInputs<T> in(c);
+        const Shifted<T> x(q.stream, in.x, 0), w(q.stream, in.w, 0), dy(q.stream, in.dy, 0);
+        const Output<T> dx(q.stream, c.x);
+        const auto dw = upload(q.stream, in.dw), dbias = upload(q.stream, in.dbias);
+        const auto both = [&](Stream stream, Arena& scratch) {
+            conv_backward_input<T>(stream, {dy.data(), c.y()}, {w.data(), c.w()}, c.how, {dx.data(), c.x}, scratch);
+            conv_backward_weight<T>(stream, {x.data(), c.x}, {dy.data(), c.y()}, c.how, {dw.data(), c.w()},
+                                    dbias.data(), scratch);
+        };
+        Arena measured = Arena::measuring();
+        both(dry(q.stream), measured);
+        Arena scratch(gpu, measured.peak());
+        both(q.stream, scratch);
+        CHECK(measured.peak() > 0);
+        CHECK(scratch.peak() == measured.peak());
+        CHECK(scratch.mark() == 0);
+        CHECK(same_bits(dx.values(), input_gradient_on_gpu(q.stream, c, in)));
+        CHECK(WeightGradient{download(q.stream, static_cast<const float*>(dw.data()), dw.size()),
+                             download(q.stream, static_cast<const float*>(dbias.data()), dbias.size())} ==
+              weight_gradient_on_gpu(q.stream, c, in));
+    };
+    run(bf16{});
+    run(0.0f);
+}
+
 TEST_CASE("the input gradient has no bank conflicts and fetches what it needs") {
     for (int k : {64, 128}) {
         // One tile of channels; 16 tiles of pixels by 64 channels, 108 by 128.
