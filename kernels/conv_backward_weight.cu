@@ -6,6 +6,7 @@
 namespace star::cuda {
 namespace {
 
+using tensor::Pieces;
 using weights::Plan, weights::Problem, weights::Tile;
 
 template <int channels>
@@ -25,21 +26,26 @@ struct alignas(8) Pair {
 using Slice = tensor::AcrossDepth<tensor::tile_rows>;
 static_assert(Slice::row_of(8) == Slice::row_of(0) + 1 && Slice::row_of(7) % 2 == 0);
 
-__device__ void store(Pair sums, int weight, int weights, float* to) {
-    if (weights % 2 == 0) {
-        if (weight < weights) *reinterpret_cast<Pair*>(to) = sums;
+/// Stores them from row `row` of the product on. to: the weights of their channel.
+template <Pieces how>
+__device__ void store(Pair sums, int row, const ConvGrid& g, float* to) {
+    const int rows = weights::rows_of<how>(g);
+    if constexpr (how == Pieces::whole) {  // rows is even, and so are all offsets
+        if (row < rows) *reinterpret_cast<Pair*>(to + row) = sums;
     } else {
-        if (weight < weights) to[0] = sums.x[0];
-        if (weight + 1 < weights) to[1] = sums.x[1];
+        const int weight = how == Pieces::line ? row / tensor::piece * g.taps_w + row % tensor::piece : row;
+        for (int i = 0; i < 2; ++i)
+            if (row + i < rows && (how != Pieces::line || row % tensor::piece + i < g.taps_w))
+                to[weight + i] = sums.x[i];
     }
 }
 
 /// channels: 128 or 64 per block.
-template <int channels, bool whole_x, bool whole_dy>
+template <int channels, Pieces how, bool whole_dy>
 __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(Problem<bf16> q) {
     auto& s = shared_memory<Shared<channels>>();
     const Tile<bf16> tile(q, tensor::tile_rows, channels);
-    weights::Fetch<channels, whole_x, whole_dy> fetch(q, tile);
+    weights::Fetch<channels, how, whole_dy> fetch(q, tile);
     tensor::Sums<channels> sums;
     tensor::multiply(s.stage, fetch, ceil_div(tile.pixels, tensor::slice), sums);
 #pragma unroll
@@ -48,11 +54,11 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(Problem<bf16> 
         for (int n = 0; n < sums.n_count; ++n)
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-                const int weight = tile.first_weight + sums.row + 16 * m + Slice::row_of(c_row(lane(), i));
+                const int row = tile.first_weight + sums.row + 16 * m + Slice::row_of(c_row(lane(), i));
                 const int k = tile.first_k + sums.column + n / 2 * 16 + Slice::row_of(n % 2 * 8 + c_col(lane(), i));
                 if (k < q.plan.channels)
-                    store(Pair{sums.sum[m][n].x[i], sums.sum[m][n].x[i + 2]}, weight, q.plan.weights,
-                          tile.partial + std::int64_t{k} * q.plan.weights + weight);
+                    store<how>({sums.sum[m][n].x[i], sums.sum[m][n].x[i + 2]}, row, q.grid,
+                               tile.partial + std::int64_t{k} * q.plan.weights);
             }
 }
 
@@ -110,32 +116,36 @@ __global__ void __launch_bounds__(256) add_chunks(Problem<T> q) {
     }
 }
 
-/// Blocks for tiles of dw of `weights` by `channels`.
-unsigned tiles(const Plan& p, int weights, int channels) {
-    const std::int64_t count = std::int64_t{ceil_div(p.weights, weights)} * ceil_div(p.channels, channels);
+/// Blocks for tiles of the product, `rows` by `channels`.
+unsigned tiles(std::int64_t all_rows, int all_channels, int rows, int channels) {
+    const std::int64_t count = ceil_div(all_rows, std::int64_t{rows}) * ceil_div(all_channels, channels);
     require(count <= INT32_MAX, "conv_backward_weight: ", count, " tiles are more than a launch takes");
     return unsigned(count);
 }
 
-template <int channels, bool whole_x, bool whole_dy>
+template <int channels, Pieces how, bool whole_dy>
 void launch_tensor(Stream stream, const Problem<bf16>& q, Blocks blocks) {
-    blocks.x = tiles(q.plan, tensor::tile_rows, channels);
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, whole_x, whole_dy>, q);
+    blocks.x = tiles(weights::rows_of<how>(q.grid), q.plan.channels, tensor::tile_rows, channels);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, how, whole_dy>, q);
 }
 
 void launch_product(Stream stream, const Problem<bf16>& q, Blocks blocks) {
+    const ConvGrid& g = q.grid;
     const bool narrow = round_up(q.plan.channels, 64) < round_up(q.plan.channels, 128);  // 128 would compute padding
+    // What no network of ours has is gathered, one width for all of it.
     if (!tensor::whole_pieces(q.dy, q.plan.channels))
-        launch_tensor<64, false, false>(stream, q, blocks);
-    else if (!tensor::whole_pieces(q.x, q.grid.source.c))
-        launch_tensor<64, false, true>(stream, q, blocks);
+        launch_tensor<64, Pieces::gathered, false>(stream, q, blocks);
+    else if (g.source.c == 1 && g.taps_w <= tensor::piece)
+        launch_tensor<64, Pieces::line, true>(stream, q, blocks);
+    else if (!tensor::whole_pieces(q.x, g.source.c))
+        launch_tensor<64, Pieces::gathered, true>(stream, q, blocks);
     else if (narrow)
-        launch_tensor<64, true, true>(stream, q, blocks);
+        launch_tensor<64, Pieces::whole, true>(stream, q, blocks);
     else
-        launch_tensor<128, true, true>(stream, q, blocks);
+        launch_tensor<128, Pieces::whole, true>(stream, q, blocks);
 }
 void launch_product(Stream stream, const Problem<float>& q, Blocks blocks) {
-    blocks.x = tiles(q.plan, plain::tile, plain::tile);
+    blocks.x = tiles(q.plan.weights, q.plan.channels, plain::tile, plain::tile);
     launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
 }
 

@@ -8,7 +8,7 @@ namespace star::cuda {
 namespace {
 
 using pixels::pixels_of, pixels::Tile;
-using tensor::Piece, tensor::piece;
+using tensor::Piece, tensor::piece, tensor::Pieces;
 
 // Below 8 slices a part, writing and adding the parts costs more than their products.
 constexpr int least_part = 8 * pixels::part_unit, most_splits = 8;
@@ -64,15 +64,14 @@ __device__ void store(const bf16 (&y)[tensor::tile_rows][channels + piece], cons
     }
 }
 
-/// channels: 128 or 64 per block. whole: both operands can be copied by the piece; otherwise they are gathered, element
-/// by element: the stem's one channel, and channels that no network of ours has.
-template <int channels, bool whole>
+/// channels: 128 or 64 per block.
+template <int channels, Pieces how>
 __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf16> q) {
     auto& s = shared_memory<Shared<channels>>();
     const ConvPhase<bf16>& phase = q.phase[blockIdx.y];
     const ConvGrid& g = phase.grid;
-    const Tile tile(g, q.splits, tensor::tile_rows, channels);
-    pixels::Fetch<channels, whole> fetch(q, phase, tile);
+    const Tile tile(g, pixels::depth_of<how>(g), q.splits, tensor::tile_rows, channels);
+    pixels::Fetch<channels, how> fetch(q, phase, tile);
     tensor::Sums<channels> sums;
     tensor::multiply(s.stage, fetch, ceil_div(tile.depth, tensor::slice), sums);
 
@@ -100,7 +99,7 @@ __global__ void __launch_bounds__(plain::threads) plain_tile(ConvPixels<float> q
     auto& s = shared_memory<plain::Shared>();
     const ConvPhase<float>& phase = q.phase[blockIdx.y];
     const ConvGrid& g = phase.grid;
-    const Tile tile(g, q.splits, plain::tile, plain::tile);
+    const Tile tile(g, pixels::depth_of<Pieces::gathered>(g), q.splits, plain::tile, plain::tile);
     pixels::PlainFetch fetch(q, phase, tile, plain::Sums::row(), plain::Sums::column());
     plain::Sums sums;
     plain::multiply(s, fetch, tile.depth, sums);
@@ -145,18 +144,36 @@ bool narrow_tiles(const ConvGrid& g) {
     return round_up(g.out.c, 64) < round_up(g.out.c, 128) || blocks < 108;
 }
 
-/// Whether both operands can be copied by the piece.
-bool whole_pieces(const ConvPixels<bf16>& q) {
+Pieces pieces(const ConvPixels<bf16>& q) {
     const int channels = q.phase[0].grid.source.c;
-    bool whole = tensor::whole_pieces(q.source, channels);
-    for (int i = 0; i < q.phases; ++i) whole &= tensor::whole_pieces(q.phase[i].w, channels);
-    return whole;
+    bool whole = tensor::whole_pieces(q.source, channels), line = channels == 1;
+    for (int i = 0; i < q.phases; ++i) {
+        whole &= tensor::whole_pieces(q.phase[i].w, channels);
+        line &= q.phase[i].grid.taps_w <= piece;
+    }
+    return whole ? Pieces::whole : line ? Pieces::line : Pieces::gathered;
 }
 
-template <int channels, bool whole>
+template <int channels, Pieces how>
 void launch_tensor(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
     blocks.x = tiles(most_pixels, q.phase[0].grid.out.c, tensor::tile_rows, channels);
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, whole>, q);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, how>, q);
+}
+
+void launch_product(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
+    const Pieces how = pieces(q);
+    if (how == Pieces::gathered)  // no network of ours has such channels: one width will do
+        launch_tensor<64, Pieces::gathered>(stream, q, blocks, most_pixels);
+    else if (how == Pieces::line)
+        launch_tensor<64, Pieces::line>(stream, q, blocks, most_pixels);
+    else if (narrow_tiles(q.phase[0].grid))
+        launch_tensor<64, Pieces::whole>(stream, q, blocks, most_pixels);
+    else
+        launch_tensor<128, Pieces::whole>(stream, q, blocks, most_pixels);
+}
+void launch_product(Stream stream, const ConvPixels<float>& q, Blocks blocks, std::int64_t most_pixels) {
+    blocks.x = tiles(most_pixels, q.phase[0].grid.out.c, plain::tile, plain::tile);
+    launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
 }
 
 }  // namespace
@@ -176,19 +193,8 @@ template <class T>
 void conv_pixels(Stream stream, const ConvPixels<T>& q) {
     std::int64_t most_pixels = 0;
     for (int i = 0; i < q.phases; ++i) most_pixels = std::max(most_pixels, q.phase[i].grid.pixels());
-    Blocks blocks{1, unsigned(q.phases), unsigned(q.splits)};
-    const ConvGrid& g = q.phase[0].grid;
-    if constexpr (std::is_same_v<T, float>) {
-        blocks.x = tiles(most_pixels, g.out.c, plain::tile, plain::tile);
-        launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
-    } else if (!whole_pieces(q)) {
-        launch_tensor<64, false>(stream, q, blocks, most_pixels);
-    } else if (narrow_tiles(g)) {
-        launch_tensor<64, true>(stream, q, blocks, most_pixels);
-    } else {
-        launch_tensor<128, true>(stream, q, blocks, most_pixels);
-    }
-    if (q.splits > 1) launch(stream, {{tiles(g.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
+    launch_product(stream, q, {1, unsigned(q.phases), unsigned(q.splits)}, most_pixels);
+    if (q.splits > 1) launch(stream, {{tiles(q.phase[0].grid.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
 }
 template void conv_pixels(Stream, const ConvPixels<float>&);
 template void conv_pixels(Stream, const ConvPixels<bf16>&);

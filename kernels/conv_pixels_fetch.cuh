@@ -8,7 +8,7 @@
 
 namespace star::cuda::pixels {
 
-using tensor::Piece, tensor::piece;
+using tensor::Piece, tensor::piece, tensor::Pieces;
 
 // Depth is cut in parts of whole slices of the tensor product; float does the same, so both have the same parts.
 inline constexpr int part_unit = tensor::slice;
@@ -27,7 +27,11 @@ struct Depth {
     }
 };
 
-__device__ inline int depth_of(const ConvGrid& g) { return g.taps_h * g.taps_w * g.source.c; }
+/// Of lines, with their padding.
+template <Pieces how>
+__device__ int depth_of(const ConvGrid& g) {
+    return g.taps_h * (how == Pieces::line ? piece : g.taps_w * g.source.c);
+}
 __device__ inline std::int64_t pixels_of(const ConvGrid& g) { return std::int64_t{g.source.n} * g.grid_h * g.grid_w; }
 
 /// The window of a grid's pixel: its image and top-left source pixel.
@@ -49,12 +53,12 @@ struct Window {
     }
 };
 
-/// What a block computes: a tile of one phase, over one part of the depth.
+/// What a block computes: a tile of one phase, over one part of the depth, of which there is `all`.
 struct Tile {
     std::int64_t first_pixel;
     int first_k, first_depth, depth;
-    __device__ Tile(const ConvGrid& g, int splits, int pixels, int channels) {
-        const int tiles_k = ceil_div(g.out.c, channels), all = depth_of(g);
+    __device__ Tile(const ConvGrid& g, int all, int splits, int pixels, int channels) {
+        const int tiles_k = ceil_div(g.out.c, channels);
         const int part = ceil_div(ceil_div(all, part_unit), splits) * part_unit;
         first_pixel = std::int64_t(blockIdx.x / unsigned(tiles_k)) * pixels;
         first_k = int(blockIdx.x % unsigned(tiles_k)) * channels;  // neighbours share pixels, through L2
@@ -64,14 +68,14 @@ struct Tile {
 };
 
 /// What one thread fetches of both operands: piece t % 4 of the rows t / 4, t / 4 + 64...
-template <int channels, bool whole>
+template <int channels, Pieces how>
 struct Fetch {
     static constexpr int pieces = tensor::slice / piece, step = tensor::threads / pieces;
     const ConvPixels<bf16>& q;
     const ConvPhase<bf16>& phase;
     const int row, column;
     const std::int64_t first_k;
-    Depth depth;
+    Depth depth;  // but for lines
     int d;
     Window at[tensor::tile_rows / step];
 
@@ -90,43 +94,52 @@ struct Fetch {
     /// Past the end of the depth both are zero.
     template <class Stage>
     __device__ void next(Stage& to) {
-        const ConvGrid& g = phase.grid;
-        const int size = depth_of(g);
 #pragma unroll
-        for (int i = 0; i < tensor::tile_rows / step; ++i) {
-            Piece& put = to.a.at(row + i * step, column);
-            if constexpr (whole) {
-                const bool in = at[i].has(depth, g);
-                copy_async(&put, in ? q.source + at[i].index(depth, g) : q.source, in);
-            } else {
-                Depth e = depth;
-                Piece found;
+        for (int i = 0; i < tensor::tile_rows / step; ++i) next_pixel(to.a.at(row + i * step, column), at[i]);
 #pragma unroll
-                for (int j = 0; j < piece; ++j, e.advance(1, g))
-                    found.x[j] = at[i].has(e, g) ? q.source[at[i].index(e, g)] : bf16{0};
-                put = found;
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < channels / step; ++i) {
-            Piece& put = to.b.at(row + i * step, column);
-            const std::int64_t k = first_k + row + i * step;
-            const bf16* from = phase.w + k * size + d;
-            if constexpr (whole) {
-                const bool in = k < g.out.c && d < size;
-                copy_async(&put, in ? from : phase.w, in);
-            } else {
-                Piece found;
-#pragma unroll
-                for (int j = 0; j < piece; ++j) found.x[j] = k < g.out.c && d + j < size ? from[j] : bf16{0};
-                put = found;
-            }
-        }
+        for (int i = 0; i < channels / step; ++i)
+            next_weights(to.b.at(row + i * step, column), first_k + row + i * step);
         d += tensor::slice;
-        if constexpr (whole)
-            depth.advance(tensor::slice, g);
-        else
-            depth = Depth(d, g);  // with one channel, a walk of a slice is longer
+        if constexpr (how == Pieces::whole) depth.advance(tensor::slice, phase.grid);
+        if constexpr (how == Pieces::gathered) depth = Depth(d, phase.grid);  // of few channels, a walk is long
+    }
+    __device__ void next_pixel(Piece& put, const Window& from) const {
+        const ConvGrid& g = phase.grid;
+        if constexpr (how == Pieces::whole) {
+            const bool in = from.has(depth, g);
+            copy_async(&put, in ? q.source + from.index(depth, g) : q.source, in);
+            return;
+        }
+        Piece found;
+        if constexpr (how == Pieces::line) {
+            const int h = from.h + d / piece;
+            const bool in = d < depth_of<how>(g) && unsigned(h) < unsigned(g.source.h);
+            const bf16* line = q.source + (std::int64_t{from.n} * g.source.h + h) * g.source.w + from.w;
+#pragma unroll
+            for (int s = 0; s < piece; ++s)
+                found.x[s] = in && s < g.taps_w && unsigned(from.w + s) < unsigned(g.source.w) ? line[s] : bf16{0};
+        } else {
+            Depth e = depth;
+#pragma unroll
+            for (int j = 0; j < piece; ++j, e.advance(1, g))
+                found.x[j] = from.has(e, g) ? q.source[from.index(e, g)] : bf16{0};
+        }
+        put = found;
+    }
+    __device__ void next_weights(Piece& put, std::int64_t k) const {
+        const ConvGrid& g = phase.grid;
+        const int size = g.taps_h * g.taps_w * g.source.c;
+        if constexpr (how == Pieces::whole) {
+            const bool in = k < g.out.c && d < size;
+            copy_async(&put, in ? phase.w + k * size + d : phase.w, in);
+            return;
+        }
+        const int from = how == Pieces::line ? d / piece * g.taps_w : d;
+        const int left = how == Pieces::line && size - from > g.taps_w ? g.taps_w : size - from;
+        Piece found;
+#pragma unroll
+        for (int j = 0; j < piece; ++j) found.x[j] = k < g.out.c && j < left ? phase.w[k * size + from + j] : bf16{0};
+        put = found;
     }
 };
 
@@ -158,7 +171,7 @@ struct PlainFetch {
 
     __device__ void next(plain::Shared& to) {
         const ConvGrid& g = phase.grid;
-        const int size = depth_of(g);
+        const int size = depth_of<Pieces::gathered>(g);
 #pragma unroll
         for (int i = 0; i < plain::each; ++i) {
             const std::int64_t k = first_k + row + 16 * i;

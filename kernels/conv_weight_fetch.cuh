@@ -8,14 +8,14 @@
 
 namespace star::cuda::weights {
 
-using tensor::Piece, tensor::piece;
+using tensor::Piece, tensor::piece, tensor::Pieces;
 
 // A chunk's sums are written and read once: from this many pixels on, reading its operands costs more.
 inline constexpr int least_chunk = 512;
 // Tiles and chunks of one image: a batch of eight then has two blocks for each of an A100's 108 processors.
 inline constexpr int wanted_blocks = 32;
 // The workspace holds the chunks of as many images as fit into this, at least of one.
-inline constexpr std::int64_t most_bytes = 64 << 20;
+inline constexpr std::int64_t most_bytes = 32 << 20;
 inline constexpr int most_images = 1024;
 
 /// How the work is cut. The chunks, which decide the order of sums, depend on the shapes of one image alone.
@@ -83,6 +83,12 @@ struct Weight {
     }
 };
 
+/// Rows of the product: weights, with the padding of lines.
+template <Pieces how>
+constexpr int rows_of(const ConvGrid& g) {
+    return g.taps_h * (how == Pieces::line ? piece : g.taps_w * g.source.c);
+}
+
 /// An output pixel's window in x, and the walk along the pixels.
 struct Window {
     int i, j;
@@ -105,14 +111,14 @@ __device__ const T* image(const Problem<T>& q, std::int64_t n) {
 }
 
 /// What one thread fetches: a piece of 8 weights of every 16th pixel of x, a piece of 8 channels of every 16th (of 64
-/// channels: 32nd) pixel of dy. whole_x, whole_dy: those can be copied by the piece; otherwise they are gathered.
-template <int channels, bool whole_x, bool whole_dy>
+/// channels: 32nd) pixel of dy. how: for x; whole_dy: those of dy can be copied by the piece.
+template <int channels, Pieces how, bool whole_dy>
 struct Fetch {
     static constexpr int pieces_x = tensor::tile_rows / piece, step_x = tensor::threads / pieces_x;
     static constexpr int pieces_dy = channels / piece, step_dy = tensor::threads / pieces_dy;
     const Problem<bf16>& q;
-    const bf16 *x, *dy;  // the image; this thread's first piece of the next slice
-    const Weight weight;
+    const bf16 *x, *dy;       // the image; this thread's first piece of the next slice
+    const Weight weight;      // of a line, its first
     const int channels_left;  // of dy, from this thread's on
     int pixels_left;          // of the chunk, from the next slice on
     Window window;
@@ -121,7 +127,9 @@ struct Fetch {
         : q(q),
           x(image(q, tile.n)),
           dy(tile.dy(q) + std::int64_t{row_dy()} * q.plan.channels + tile.first_k + column_dy() * piece),
-          weight(tile.first_weight + column_x() * piece, q.grid),
+          weight(how == Pieces::line ? (tile.first_weight / piece + column_x()) * q.grid.taps_w
+                                     : tile.first_weight + column_x() * piece,
+                 q.grid),
           channels_left(q.plan.channels - tile.first_k - column_dy() * piece),
           pixels_left(tile.pixels),
           window(tile.first_pixel + row_x(), q.grid) {}
@@ -147,15 +155,25 @@ struct Fetch {
         dy += std::int64_t{tensor::slice} * q.plan.channels;
     }
     __device__ void next_x(Piece& put, bool inside) const {
-        if constexpr (whole_x) {
-            const std::int64_t at = inside ? window.index(weight, q.grid) : -1;
+        const ConvGrid& g = q.grid;
+        if constexpr (how == Pieces::whole) {
+            const std::int64_t at = inside ? window.index(weight, g) : -1;
             copy_async(&put, at < 0 ? q.x : x + at, at >= 0);
+        } else if constexpr (how == Pieces::line) {
+            const int h = window.i * g.step_in + g.offset_h + weight.r, v = window.j * g.step_in + g.offset_w;
+            const bool in = inside && weight.r < g.taps_h && unsigned(h) < unsigned(g.source.h);
+            const bf16* line = x + std::int64_t{h} * g.source.w + v;
+            Piece found;
+#pragma unroll
+            for (int s = 0; s < piece; ++s)
+                found.x[s] = in && s < g.taps_w && unsigned(v + s) < unsigned(g.source.w) ? line[s] : bf16{0};
+            put = found;
         } else {
             Weight w = weight;
             Piece found;
 #pragma unroll
-            for (int e = 0; e < piece; ++e, w.advance(q.grid)) {
-                const std::int64_t at = inside ? window.index(w, q.grid) : -1;
+            for (int e = 0; e < piece; ++e, w.advance(g)) {
+                const std::int64_t at = inside ? window.index(w, g) : -1;
                 found.x[e] = at < 0 ? bf16{0} : x[at];
             }
             put = found;
