@@ -1,22 +1,13 @@
 // The convolution's weight gradient on a GPU. dw is seen as a matrix of weights (r, s, c) by channels k whose depth is
 // an image's output pixels, cut into chunks: sums of chunks go to the workspace and are added to dw in order, image by
 // image. Both operands lie in memory across the depth. bf16 on tensor cores, float with plain FMAs.
-#include "kernels/conv_plain.cuh"
-#include "kernels/conv_plan.h"
-#include "kernels/conv_product.cuh"
+#include "kernels/conv_weight_fetch.cuh"
 
 namespace star::cuda {
 namespace {
 
-using tensor::Piece, tensor::piece;
-
-// A chunk's sums are written and read once: from this many pixels on, reading its operands costs more.
-constexpr int least_chunk = 512;
-// Tiles and chunks of one image: a batch of eight then has two blocks for each of an A100's 108 processors.
-constexpr int wanted_blocks = 32;
-// The workspace holds the chunks of as many images as fit into this, at least of one.
-constexpr std::int64_t most_bytes = 64 << 20;
-constexpr int most_images = 1024;
+using tensor::Pieces;
+using weights::Plan, weights::Problem, weights::Tile;
 
 template <int channels>
 struct Shared {
@@ -28,208 +19,53 @@ struct BiasShared {
     float sum[bias_rows][bias_channels];
 };
 
-/// How the work is cut. The chunks, which decide the order of sums, depend on the shapes of one image alone.
-struct Plan {
-    int weights, channels;  // R*S*C; K
-    int pixels, chunk, chunks;
-    std::int64_t slot;  // floats for the sums of one chunk: K rows of weights, then K biases
-    int images;         // at a time
-    Plan(Shape x, Shape w, Conv how) {
-        const Shape y = conv_shape(x, w, how);
-        weights = w.h * w.w * w.c, channels = w.n;
-        pixels = y.h * y.w;
-        const std::int64_t tiles =
-            std::int64_t{ceil_div(weights, tensor::tile_rows)} * ceil_div(channels, tensor::tile_rows);
-        const std::int64_t wanted =
-            std::clamp(wanted_blocks / tiles, std::int64_t{1}, std::int64_t{ceil_div(pixels, least_chunk)});
-        chunk = round_up(ceil_div(pixels, int(wanted)), tensor::slice);
-        chunks = ceil_div(pixels, chunk);
-        slot = ceil_div((std::int64_t{weights} + 1) * channels, std::int64_t{piece}) * piece;
-        const std::int64_t fit = most_bytes / (chunks * slot * std::int64_t{sizeof(float)});
-        images = int(std::clamp(fit, std::int64_t{1}, std::int64_t{std::min(x.n, most_images)}));
-    }
-    std::int64_t floats() const { return images * chunks * slot; }
+/// Sums of two weights in sequence, which one lane holds: in rows i and i + 8 of a fragment.
+struct alignas(8) Pair {
+    float x[2];
 };
+using Slice = tensor::AcrossDepth<tensor::tile_rows>;
+static_assert(Slice::row_of(8) == Slice::row_of(0) + 1 && Slice::row_of(7) % 2 == 0);
 
-template <class T>
-struct Problem {
-    ConvGrid grid;  // source is x, out is dy
-    const T *x, *dy;
-    float *dw, *dbias;  // dbias may be null
-    float* partial;
-    Plan plan;
-    int first_image, images;
-};
-
-/// What a block computes: a tile of dw over one chunk of an image.
-template <class T>
-struct Tile {
-    int first_weight, first_k, first_pixel, pixels;
-    std::int64_t n;
-    float* partial;
-    __device__ Tile(const Problem<T>& q, int rows, int columns) {
-        const unsigned tiles_k = unsigned(ceil_div(q.plan.channels, columns));
-        first_weight = int(blockIdx.x / tiles_k) * rows;
-        first_k = int(blockIdx.x % tiles_k) * columns;
-        first_pixel = int(blockIdx.y) * q.plan.chunk;
-        pixels = q.plan.pixels - first_pixel < q.plan.chunk ? q.plan.pixels - first_pixel : q.plan.chunk;
-        n = q.first_image + int(blockIdx.z);
-        partial = q.partial + (std::int64_t{blockIdx.z} * q.plan.chunks + blockIdx.y) * q.plan.slot;
+/// Stores them from row `row` of the product on. to: the weights of their channel.
+template <Pieces how>
+__device__ void store(Pair sums, int row, const ConvGrid& g, float* to) {
+    const int rows = weights::rows_of<how>(g);
+    if constexpr (how == Pieces::whole) {  // rows is even, and so are all offsets
+        if (row < rows) *reinterpret_cast<Pair*>(to + row) = sums;
+    } else {
+        const int weight = how == Pieces::line ? row / tensor::piece * g.taps_w + row % tensor::piece : row;
+        for (int i = 0; i < 2; ++i)
+            if (row + i < rows && (how != Pieces::line || row % tensor::piece + i < g.taps_w))
+                to[weight + i] = sums.x[i];
     }
-    __device__ const T* dy(const Problem<T>& q) const {
-        return q.dy + (n * q.plan.pixels + first_pixel) * q.plan.channels;
-    }
-};
-
-/// A weight's tap and channel; taps_h and more: past the end.
-struct Weight {
-    int r, s, c;
-    __device__ Weight(int at, const ConvGrid& g)
-        : r(at / g.source.c / g.taps_w), s(at / g.source.c % g.taps_w), c(at % g.source.c) {}
-};
-
-/// An output pixel's window in x, and the walk along the pixels.
-struct Window {
-    int i, j;
-    __device__ Window(int pixel, const ConvGrid& g) : i(pixel / g.grid_w), j(pixel % g.grid_w) {}
-    __device__ void advance(int by, const ConvGrid& g) {
-        j += by;
-        while (j >= g.grid_w) j -= g.grid_w, ++i;
-    }
-    /// The element of x under a weight; -1 outside the image.
-    __device__ std::int64_t index(std::int64_t n, const Weight& w, const ConvGrid& g) const {
-        const int h = i * g.step_in + g.offset_h + w.r, v = j * g.step_in + g.offset_w + w.s;
-        if (w.r >= g.taps_h || unsigned(h) >= unsigned(g.source.h) || unsigned(v) >= unsigned(g.source.w)) return -1;
-        return ((n * g.source.h + h) * g.source.w + v) * g.source.c + w.c;
-    }
-};
-
-/// What one thread fetches: a piece of 8 weights of every 16th pixel of x, a piece of 8 channels of every 16th (of 64
-/// channels: 32nd) pixel of dy. whole_x, whole_dy: those can be copied by the piece.
-template <int channels, bool whole_x, bool whole_dy>
-struct Fetch {
-    static constexpr int pieces_x = tensor::tile_rows / piece, step_x = tensor::threads / pieces_x;
-    static constexpr int pieces_dy = channels / piece, step_dy = tensor::threads / pieces_dy;
-    const Problem<bf16>& q;
-    const std::int64_t n;
-    const int row_x, piece_x, row_dy, piece_dy, first_weight, k, pixels;
-    const Weight weight;
-    const bf16* dy;  // this thread's first piece of the next slice
-    int done = 0;    // pixels
-    Window window;
-
-    __device__ Fetch(const Problem<bf16>& q, const Tile<bf16>& tile)
-        : q(q),
-          n(tile.n),
-          row_x(int(threadIdx.x) / pieces_x),
-          piece_x(int(threadIdx.x) % pieces_x),
-          row_dy(int(threadIdx.x) / pieces_dy),
-          piece_dy(int(threadIdx.x) % pieces_dy),
-          first_weight(tile.first_weight + piece_x * piece),
-          k(tile.first_k + piece_dy * piece),
-          pixels(tile.pixels),
-          weight(first_weight, q.grid),
-          dy(tile.dy(q) + std::int64_t{row_dy} * q.plan.channels + k),
-          window(tile.first_pixel + row_x, q.grid) {}
-
-    /// Past the end of the chunk both are zero.
-    template <class Stage>
-    __device__ void next(Stage& to) {
-        const ConvGrid& g = q.grid;
-#pragma unroll
-        for (int i = 0; i < tensor::slice / step_x; ++i) {
-            Piece& put = to.a.at(row_x + i * step_x, piece_x);
-            const bool inside = done + row_x + i * step_x < pixels;
-            if constexpr (whole_x) {
-                const std::int64_t at = inside ? window.index(n, weight, g) : -1;
-                copy_async(&put, at < 0 ? q.x : q.x + at, at >= 0);
-            } else {
-                for (int e = 0; e < piece; ++e) {
-                    const std::int64_t at = inside ? window.index(n, Weight(first_weight + e, g), g) : -1;
-                    put.x[e] = at < 0 ? bf16{0} : q.x[at];
-                }
-            }
-            window.advance(step_x, g);
-        }
-#pragma unroll
-        for (int i = 0; i < tensor::slice / step_dy; ++i) {
-            Piece& put = to.b.at(row_dy + i * step_dy, piece_dy);
-            const bool inside = done + row_dy + i * step_dy < pixels;
-            const bf16* from = dy + std::int64_t{i} * step_dy * q.plan.channels;
-            if constexpr (whole_dy) {
-                const bool in = inside && k < q.plan.channels;
-                copy_async(&put, in ? from : q.dy, in);
-            } else {
-                for (int e = 0; e < piece; ++e) put.x[e] = inside && k + e < q.plan.channels ? from[e] : bf16{0};
-            }
-        }
-        done += tensor::slice;
-        dy += std::int64_t{tensor::slice} * q.plan.channels;
-    }
-};
+}
 
 /// channels: 128 or 64 per block.
-template <int channels, bool whole_x, bool whole_dy>
+template <int channels, Pieces how, bool whole_dy>
 __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(Problem<bf16> q) {
     auto& s = shared_memory<Shared<channels>>();
     const Tile<bf16> tile(q, tensor::tile_rows, channels);
-    Fetch<channels, whole_x, whole_dy> fetch(q, tile);
+    weights::Fetch<channels, how, whole_dy> fetch(q, tile);
     tensor::Sums<channels> sums;
     tensor::multiply(s.stage, fetch, ceil_div(tile.pixels, tensor::slice), sums);
-    using A = tensor::AcrossDepth<tensor::tile_rows>;
 #pragma unroll
     for (int m = 0; m < sums.m_count; ++m)
 #pragma unroll
         for (int n = 0; n < sums.n_count; ++n)
 #pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const int weight = tile.first_weight + sums.row + 16 * m + A::row_of(c_row(lane(), i));
-                const int k = tile.first_k + sums.column + n / 2 * 16 + A::row_of(n % 2 * 8 + c_col(lane(), i));
-                if (weight < q.plan.weights && k < q.plan.channels)
-                    tile.partial[std::int64_t{k} * q.plan.weights + weight] = sums.sum[m][n].x[i];
+            for (int i = 0; i < 2; ++i) {
+                const int row = tile.first_weight + sums.row + 16 * m + Slice::row_of(c_row(lane(), i));
+                const int k = tile.first_k + sums.column + n / 2 * 16 + Slice::row_of(n % 2 * 8 + c_col(lane(), i));
+                if (k < q.plan.channels)
+                    store<how>({sums.sum[m][n].x[i], sums.sum[m][n].x[i + 2]}, row, q.grid,
+                               tile.partial + std::int64_t{k} * q.plan.weights);
             }
 }
-
-/// What one thread fetches in float: a weight and a channel of every fourth pixel of a slice.
-struct PlainFetch {
-    const Problem<float>& q;
-    const std::int64_t n;
-    const int row, column, pixels;
-    const bool in_channels;
-    const Weight weight;
-    const float* dy;
-    Window window;
-    int done = 0;
-
-    __device__ PlainFetch(const Problem<float>& q, const Tile<float>& tile)
-        : q(q),
-          n(tile.n),
-          row(int(threadIdx.x) / plain::tile),
-          column(int(threadIdx.x) % plain::tile),
-          pixels(tile.pixels),
-          in_channels(tile.first_k + column < q.plan.channels),
-          weight(tile.first_weight + column, q.grid),
-          dy(tile.dy(q) + std::int64_t{row} * q.plan.channels + tile.first_k + column),
-          window(tile.first_pixel + row, q.grid) {}
-
-    __device__ void next(plain::Shared& to) {
-        constexpr int step = plain::threads / plain::tile;
-        for (int i = row; i < plain::slice; i += step) {
-            const bool inside = done + i < pixels;
-            const std::int64_t at = inside ? window.index(n, weight, q.grid) : -1;
-            to.a[i][column] = at < 0 ? 0 : q.x[at];
-            to.b[i][column] = inside && in_channels ? *dy : 0;
-            dy += std::int64_t{step} * q.plan.channels;
-            window.advance(step, q.grid);
-        }
-        done += plain::slice;
-    }
-};
 
 __global__ void __launch_bounds__(plain::threads) plain_tile(Problem<float> q) {
     auto& s = shared_memory<plain::Shared>();
     const Tile<float> tile(q, plain::tile, plain::tile);
-    PlainFetch fetch(q, tile);
+    weights::PlainFetch fetch(q, tile);
     plain::Sums sums;
     plain::multiply(s, fetch, tile.pixels, sums);
 #pragma unroll
@@ -264,10 +100,10 @@ __global__ void __launch_bounds__(bias_channels* bias_rows) sum_dy(Problem<T> q)
 /// dw += image + image + ..., each image's sum being chunk + chunk + ...; dbias likewise.
 template <class T>
 __global__ void __launch_bounds__(256) add_chunks(Problem<T> q) {
-    const std::int64_t weights = std::int64_t{q.plan.channels} * q.plan.weights, slot = q.plan.slot;
+    const std::int64_t count = std::int64_t{q.plan.channels} * q.plan.weights, slot = q.plan.slot;
     const std::int64_t i = std::int64_t{blockIdx.x} * 256 + threadIdx.x;
-    if (i < weights + (q.dbias ? q.plan.channels : 0)) {
-        float& to = i < weights ? q.dw[i] : q.dbias[i - weights];
+    if (i < count + (q.dbias ? q.plan.channels : 0)) {
+        float& to = i < count ? q.dw[i] : q.dbias[i - count];
         const float* from = q.partial + i;
         float total = to;
         for (int n = 0; n < q.images; ++n) {
@@ -280,41 +116,51 @@ __global__ void __launch_bounds__(256) add_chunks(Problem<T> q) {
     }
 }
 
-/// Blocks for tiles of dw of `weights` by `channels`.
-unsigned tiles(const Plan& p, int weights, int channels) {
-    const std::int64_t count = std::int64_t{ceil_div(p.weights, weights)} * ceil_div(p.channels, channels);
+/// Blocks for tiles of the product, `rows` by `channels`.
+unsigned tiles(std::int64_t all_rows, int all_channels, int rows, int channels) {
+    const std::int64_t count = ceil_div(all_rows, std::int64_t{rows}) * ceil_div(all_channels, channels);
     require(count <= INT32_MAX, "conv_backward_weight: ", count, " tiles are more than a launch takes");
     return unsigned(count);
 }
 
-template <int channels>
+template <int channels, Pieces how, bool whole_dy>
 void launch_tensor(Stream stream, const Problem<bf16>& q, Blocks blocks) {
-    const bool x = tensor::whole_pieces(q.x, q.grid.source.c), dy = tensor::whole_pieces(q.dy, q.plan.channels);
-    blocks.x = tiles(q.plan, tensor::tile_rows, channels);
-    const auto kernel = x && dy ? tensor_tile<channels, true, true>
-                        : dy    ? tensor_tile<channels, false, true>
-                                : tensor_tile<channels, false, false>;
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, kernel, q);
+    blocks.x = tiles(weights::rows_of<how>(q.grid), q.plan.channels, tensor::tile_rows, channels);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, how, whole_dy>, q);
+}
+
+void launch_product(Stream stream, const Problem<bf16>& q, Blocks blocks) {
+    const ConvGrid& g = q.grid;
+    const bool narrow = round_up(q.plan.channels, 64) < round_up(q.plan.channels, 128);  // 128 would compute padding
+    // What no network of ours has is gathered, one width for all of it.
+    if (!tensor::whole_pieces(q.dy, q.plan.channels))
+        launch_tensor<64, Pieces::gathered, false>(stream, q, blocks);
+    else if (g.source.c == 1 && g.taps_w <= tensor::piece)
+        launch_tensor<64, Pieces::line, true>(stream, q, blocks);
+    else if (!tensor::whole_pieces(q.x, g.source.c))
+        launch_tensor<64, Pieces::gathered, true>(stream, q, blocks);
+    else if (narrow)
+        launch_tensor<64, Pieces::whole, true>(stream, q, blocks);
+    else
+        launch_tensor<128, Pieces::whole, true>(stream, q, blocks);
+}
+void launch_product(Stream stream, const Problem<float>& q, Blocks blocks) {
+    blocks.x = tiles(q.plan.weights, q.plan.channels, plain::tile, plain::tile);
+    launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
 }
 
 template <class T>
 void launch_images(Stream stream, const Problem<T>& q) {
     const Plan& p = q.plan;
     Blocks blocks{1, unsigned(p.chunks), unsigned(q.images)};
-    if constexpr (std::is_same_v<T, float>) {
-        blocks.x = tiles(p, plain::tile, plain::tile);
-        launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
-    } else if (round_up(p.channels, 64) < round_up(p.channels, 128)) {
-        launch_tensor<64>(stream, q, blocks);
-    } else {
-        launch_tensor<128>(stream, q, blocks);
-    }
+    launch_product(stream, q, blocks);
     if (q.dbias) {
         blocks.x = unsigned(ceil_div(p.channels, bias_channels));
         launch(stream, {blocks, bias_channels * bias_rows, sizeof(BiasShared)}, sum_dy<T>, q);
     }
-    const std::int64_t sums = std::int64_t{p.channels} * (p.weights + std::int64_t{1});
-    launch(stream, {{unsigned(ceil_div(sums, std::int64_t{256}))}, 256}, add_chunks<T>, q);
+    const std::int64_t blocks_to_add = ceil_div(p.slot, std::int64_t{256});
+    require(blocks_to_add <= INT32_MAX, "conv_backward_weight: ", p.slot, " sums are more than a launch takes");
+    launch(stream, {{unsigned(blocks_to_add)}, 256}, add_chunks<T>, q);
 }
 
 }  // namespace

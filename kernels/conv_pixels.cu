@@ -2,62 +2,26 @@
 // float with plain FMAs. Rows of the product are pixels (of all images, one after the other), columns are channels.
 // Neither the tile's shape nor its place nor N changes any bit.
 #include "kernels/conv_pixels.h"
-#include "kernels/conv_plain.cuh"
-#include "kernels/conv_product.cuh"
+#include "kernels/conv_pixels_fetch.cuh"
 
 namespace star::cuda {
 namespace {
 
-using tensor::Piece, tensor::piece;
+using pixels::pixels_of, pixels::Tile;
+using tensor::Piece, tensor::piece, tensor::Pieces;
 
-// Depth is cut in parts of whole slices of the tensor product; float does the same, so both have the same parts.
-constexpr int part_unit = tensor::slice, least_part = 8 * part_unit, most_splits = 8;
-// Tiles of one image below which sums are cut: a batch of four then has a tile for each of an A100's 108 processors.
+// Below 8 slices a part, writing and adding the parts costs more than their products.
+constexpr int least_part = 8 * pixels::part_unit, most_splits = 8;
+// Tiles and parts of one image: a batch of four then has a block for each of an A100's 108 processors.
 constexpr int few_tiles = 32;
 
 template <int channels>
 struct Shared {
     union {
         tensor::Stage<tensor::AlongDepth<tensor::tile_rows>, tensor::AlongDepth<channels>> stage[tensor::stages];
-        bf16 y[tensor::tile_rows]
-              [channels + piece];  // the finished tile; rows 16 bytes longer than a pass over the banks
+        // The finished tile; rows 16 bytes longer than a pass over the banks.
+        bf16 y[tensor::tile_rows][channels + piece];
     };
-};
-
-/// A place in the depth, and the walk along it.
-struct Depth {
-    int r, s, c;
-    __device__ Depth(int d, const ConvGrid& g)
-        : r(d / g.source.c / g.taps_w), s(d / g.source.c % g.taps_w), c(d % g.source.c) {}
-    __device__ void advance(int by, const ConvGrid& g) {
-        c += by;
-        while (c >= g.source.c) {
-            c -= g.source.c;
-            if (++s == g.taps_w) s = 0, ++r;
-        }
-    }
-};
-
-__device__ int depth_of(const ConvGrid& g) { return g.taps_h * g.taps_w * g.source.c; }
-__device__ std::int64_t pixels_of(const ConvGrid& g) { return std::int64_t{g.source.n} * g.grid_h * g.grid_w; }
-
-/// The window of a grid's pixel: its image and top-left source pixel.
-struct Window {
-    int n, h, w;
-    __device__ Window(std::int64_t pixel, const ConvGrid& g) {
-        const std::int64_t line = pixel / g.grid_w;
-        n = int(line / g.grid_h);
-        h = int(line % g.grid_h) * g.step_in + g.offset_h;
-        w = int(pixel % g.grid_w) * g.step_in + g.offset_w;
-        if (n >= g.source.n) n = 0, h = -(1 << 30);  // past the end: never within the image
-    }
-    /// Whether the source has a pixel there, and the depth isn't past its end.
-    __device__ bool has(Depth d, const ConvGrid& g) const {
-        return d.r < g.taps_h && unsigned(h + d.r) < unsigned(g.source.h) && unsigned(w + d.s) < unsigned(g.source.w);
-    }
-    __device__ std::int64_t index(Depth d, const ConvGrid& g) const {
-        return ((std::int64_t{n} * g.source.h + h + d.r) * g.source.w + w + d.s) * g.source.c + d.c;
-    }
 };
 
 /// The pixel of `out`, counted through all images, that a pixel of the grid is.
@@ -67,20 +31,6 @@ __device__ std::int64_t out_pixel(std::int64_t pixel, const ConvGrid& g) {
     return (n * g.out.h + g.start_h + line % g.grid_h * g.step_out) * g.out.w + g.start_w +
            pixel % g.grid_w * g.step_out;
 }
-
-/// What a block computes: a tile of one phase, over one part of the depth.
-struct Tile {
-    std::int64_t first_pixel;
-    int first_k, first_depth, depth;
-    __device__ Tile(const ConvGrid& g, int splits, int pixels, int channels) {
-        const int tiles_k = ceil_div(g.out.c, channels), all = depth_of(g);
-        const int part = ceil_div(ceil_div(all, part_unit), splits) * part_unit;
-        first_pixel = std::int64_t(blockIdx.x / unsigned(tiles_k)) * pixels;
-        first_k = int(blockIdx.x % unsigned(tiles_k)) * channels;  // neighbours share pixels, through L2
-        first_depth = int(blockIdx.z) * part;
-        depth = first_depth >= all ? 0 : all - first_depth < part ? all - first_depth : part;
-    }
-};
 
 template <class T>
 __device__ T finish(float sum, int k, const ConvPixels<T>& q) {
@@ -96,74 +46,16 @@ __device__ float& part_of(std::int64_t pixel, int k, int split, const ConvPixels
     return q.partial[(split * pixels + pixel) * out.c + k];
 }
 
-/// What one thread fetches of both operands: piece t % 4 of the rows t / 4, t / 4 + 64...
-template <int channels, bool whole>
-struct Fetch {
-    static constexpr int pieces = tensor::slice / piece, step = tensor::threads / pieces;
-    const ConvPixels<bf16>& q;
-    const ConvPhase<bf16>& phase;
-    const int row, column;
-    const std::int64_t first_k;
-    Depth depth;
-    int d;
-    Window at[tensor::tile_rows / step];
-
-    __device__ Fetch(const ConvPixels<bf16>& q, const ConvPhase<bf16>& phase, const Tile& tile)
-        : q(q),
-          phase(phase),
-          row(int(threadIdx.x) / pieces),
-          column(int(threadIdx.x) % pieces),
-          first_k(tile.first_k),
-          depth(tile.first_depth + column * piece, phase.grid),
-          d(tile.first_depth + column * piece),
-          at{{tile.first_pixel + row, phase.grid}, {tile.first_pixel + row + step, phase.grid}} {
-        static_assert(tensor::tile_rows / step == 2);
-    }
-
-    /// Past the end of the depth both are zero.
-    template <class Stage>
-    __device__ void next(Stage& to) {
-        const ConvGrid& g = phase.grid;
-        const int size = depth_of(g);
-#pragma unroll
-        for (int i = 0; i < tensor::tile_rows / step; ++i) {
-            Piece& put = to.a.at(row + i * step, column);
-            if constexpr (whole) {
-                const bool in = at[i].has(depth, g);
-                copy_async(&put, in ? q.source + at[i].index(depth, g) : q.source, in);
-            } else {
-                Depth e = depth;
-                for (int j = 0; j < piece; ++j, e.advance(1, g))
-                    put.x[j] = at[i].has(e, g) ? q.source[at[i].index(e, g)] : bf16{0};
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < channels / step; ++i) {
-            Piece& put = to.b.at(row + i * step, column);
-            const std::int64_t k = first_k + row + i * step;
-            const bf16* from = phase.w + k * size + d;
-            if constexpr (whole) {
-                const bool in = k < g.out.c && d < size;
-                copy_async(&put, in ? from : phase.w, in);
-            } else {
-                for (int j = 0; j < piece; ++j) put.x[j] = k < g.out.c && d + j < size ? from[j] : bf16{0};
-            }
-        }
-        d += tensor::slice;
-        depth.advance(tensor::slice, g);
-    }
-};
-
 /// The finished tile, 16 bytes at a time where they are aligned.
 template <int channels>
 __device__ void store(const bf16 (&y)[tensor::tile_rows][channels + piece], const Tile& tile, const ConvGrid& g,
                       bf16* out) {
-    const std::int64_t pixels = pixels_of(g);
+    const std::int64_t count = pixels_of(g);
     const int K = g.out.c;
     const bool whole = K % piece == 0 && reinterpret_cast<std::uintptr_t>(out) % sizeof(Piece) == 0;
     for (int j = int(threadIdx.x); j < tensor::tile_rows * channels / piece; j += tensor::threads) {
         const int row = j / (channels / piece), column = j % (channels / piece) * piece, k = tile.first_k + column;
-        if (tile.first_pixel + row >= pixels) break;
+        if (tile.first_pixel + row >= count) break;
         bf16* to = out + out_pixel(tile.first_pixel + row, g) * K + k;
         if (whole && k < K)
             *reinterpret_cast<Piece*>(to) = *reinterpret_cast<const Piece*>(&y[row][column]);
@@ -172,19 +64,19 @@ __device__ void store(const bf16 (&y)[tensor::tile_rows][channels + piece], cons
     }
 }
 
-/// channels: 128 or 64 per block. whole: both operands can be copied by the piece.
-template <int channels, bool whole>
+/// channels: 128 or 64 per block.
+template <int channels, Pieces how>
 __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf16> q) {
     auto& s = shared_memory<Shared<channels>>();
     const ConvPhase<bf16>& phase = q.phase[blockIdx.y];
     const ConvGrid& g = phase.grid;
-    const Tile tile(g, q.splits, tensor::tile_rows, channels);
-    Fetch<channels, whole> fetch(q, phase, tile);
+    const Tile tile(g, pixels::depth_of<how>(g), q.splits, tensor::tile_rows, channels);
+    pixels::Fetch<channels, how> fetch(q, phase, tile);
     tensor::Sums<channels> sums;
     tensor::multiply(s.stage, fetch, ceil_div(tile.depth, tensor::slice), sums);
 
     sync_block();  // the last slice is read: its memory becomes the finished tile
-    const std::int64_t pixels = pixels_of(g);
+    const std::int64_t count = pixels_of(g);
 #pragma unroll
     for (int m = 0; m < sums.m_count; ++m)
 #pragma unroll
@@ -196,59 +88,19 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf1
                 const float sum = sums.sum[m][n].x[i];
                 if (q.splits == 1)
                     s.y[row][column] = k < g.out.c ? finish(sum, k, q) : bf16{0};
-                else if (k < g.out.c && tile.first_pixel + row < pixels)
+                else if (k < g.out.c && tile.first_pixel + row < count)
                     part_of(out_pixel(tile.first_pixel + row, g), k, int(blockIdx.z), q) = sum;
             }
     sync_block();  // the tile is whole
     if (q.splits == 1) store<channels>(s.y, tile, g, q.out);
 }
 
-/// What one thread fetches of both operands in float: depth t % 16 of the rows t / 16, t / 16 + 16...
-struct PlainFetch {
-    const ConvPixels<float>& q;
-    const ConvPhase<float>& phase;
-    const int row, column;
-    const std::int64_t first_k;
-    Depth depth;
-    int d;
-    Window at[plain::each];
-
-    __device__ PlainFetch(const ConvPixels<float>& q, const ConvPhase<float>& phase, const Tile& tile, int row,
-                          int column)
-        : q(q),
-          phase(phase),
-          row(row),
-          column(column),
-          first_k(tile.first_k),
-          depth(tile.first_depth + column, phase.grid),
-          d(tile.first_depth + column),
-          at{{tile.first_pixel + row, phase.grid},
-             {tile.first_pixel + row + 16, phase.grid},
-             {tile.first_pixel + row + 32, phase.grid},
-             {tile.first_pixel + row + 48, phase.grid}} {
-        static_assert(plain::each == 4);
-    }
-
-    __device__ void next(plain::Shared& to) {
-        const ConvGrid& g = phase.grid;
-        const int size = depth_of(g);
-#pragma unroll
-        for (int i = 0; i < plain::each; ++i) {
-            const std::int64_t k = first_k + row + 16 * i;
-            to.a[column][row + 16 * i] = at[i].has(depth, g) ? q.source[at[i].index(depth, g)] : 0;
-            to.b[column][row + 16 * i] = k < g.out.c && d < size ? phase.w[k * size + d] : 0;
-        }
-        d += plain::slice;
-        depth.advance(plain::slice, g);
-    }
-};
-
 __global__ void __launch_bounds__(plain::threads) plain_tile(ConvPixels<float> q) {
     auto& s = shared_memory<plain::Shared>();
     const ConvPhase<float>& phase = q.phase[blockIdx.y];
     const ConvGrid& g = phase.grid;
-    const Tile tile(g, q.splits, plain::tile, plain::tile);
-    PlainFetch fetch(q, phase, tile, plain::Sums::row(), plain::Sums::column());
+    const Tile tile(g, pixels::depth_of<Pieces::gathered>(g), q.splits, plain::tile, plain::tile);
+    pixels::PlainFetch fetch(q, phase, tile, plain::Sums::row(), plain::Sums::column());
     plain::Sums sums;
     plain::multiply(s, fetch, tile.depth, sums);
 #pragma unroll
@@ -284,22 +136,44 @@ unsigned tiles(std::int64_t most_pixels, int channels_out, int pixels, int chann
     return unsigned(count);
 }
 
-template <int channels>
-void launch_tensor(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
-    const ConvGrid& g = q.phase[0].grid;
-    bool whole = tensor::whole_pieces(q.source, g.source.c);
-    for (int i = 0; i < q.phases; ++i) whole &= tensor::whole_pieces(q.phase[i].w, g.source.c);
-    blocks.x = tiles(most_pixels, g.out.c, tensor::tile_rows, channels);
-    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)},
-           whole ? tensor_tile<channels, true> : tensor_tile<channels, false>, q);
-}
-
 /// Whether 64 channels per block serve an image better than 128: where 128 would compute more padding, or leave most of
 /// an A100's 108 processors without work.
 bool narrow_tiles(const ConvGrid& g) {
     const std::int64_t blocks =
         ceil_div(std::int64_t{g.grid_h} * g.grid_w, std::int64_t{tensor::tile_rows}) * ceil_div(g.out.c, 128);
     return round_up(g.out.c, 64) < round_up(g.out.c, 128) || blocks < 108;
+}
+
+Pieces pieces(const ConvPixels<bf16>& q) {
+    const int channels = q.phase[0].grid.source.c;
+    bool whole = tensor::whole_pieces(q.source, channels), line = channels == 1;
+    for (int i = 0; i < q.phases; ++i) {
+        whole &= tensor::whole_pieces(q.phase[i].w, channels);
+        line &= q.phase[i].grid.taps_w <= piece;
+    }
+    return whole ? Pieces::whole : line ? Pieces::line : Pieces::gathered;
+}
+
+template <int channels, Pieces how>
+void launch_tensor(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
+    blocks.x = tiles(most_pixels, q.phase[0].grid.out.c, tensor::tile_rows, channels);
+    launch(stream, {blocks, tensor::threads, sizeof(Shared<channels>)}, tensor_tile<channels, how>, q);
+}
+
+void launch_product(Stream stream, const ConvPixels<bf16>& q, Blocks blocks, std::int64_t most_pixels) {
+    const Pieces how = pieces(q);
+    if (how == Pieces::gathered)  // no network of ours has such channels: one width will do
+        launch_tensor<64, Pieces::gathered>(stream, q, blocks, most_pixels);
+    else if (how == Pieces::line)
+        launch_tensor<64, Pieces::line>(stream, q, blocks, most_pixels);
+    else if (narrow_tiles(q.phase[0].grid))
+        launch_tensor<64, Pieces::whole>(stream, q, blocks, most_pixels);
+    else
+        launch_tensor<128, Pieces::whole>(stream, q, blocks, most_pixels);
+}
+void launch_product(Stream stream, const ConvPixels<float>& q, Blocks blocks, std::int64_t most_pixels) {
+    blocks.x = tiles(most_pixels, q.phase[0].grid.out.c, plain::tile, plain::tile);
+    launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
 }
 
 }  // namespace
@@ -319,17 +193,8 @@ template <class T>
 void conv_pixels(Stream stream, const ConvPixels<T>& q) {
     std::int64_t most_pixels = 0;
     for (int i = 0; i < q.phases; ++i) most_pixels = std::max(most_pixels, q.phase[i].grid.pixels());
-    Blocks blocks{1, unsigned(q.phases), unsigned(q.splits)};
-    const ConvGrid& g = q.phase[0].grid;
-    if constexpr (std::is_same_v<T, float>) {
-        blocks.x = tiles(most_pixels, g.out.c, plain::tile, plain::tile);
-        launch(stream, {blocks, plain::threads, sizeof(plain::Shared)}, plain_tile, q);
-    } else if (narrow_tiles(g)) {
-        launch_tensor<64>(stream, q, blocks, most_pixels);
-    } else {
-        launch_tensor<128>(stream, q, blocks, most_pixels);
-    }
-    if (q.splits > 1) launch(stream, {{tiles(g.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
+    launch_product(stream, q, {1, unsigned(q.phases), unsigned(q.splits)}, most_pixels);
+    if (q.splits > 1) launch(stream, {{tiles(q.phase[0].grid.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
 }
 template void conv_pixels(Stream, const ConvPixels<float>&);
 template void conv_pixels(Stream, const ConvPixels<bf16>&);

@@ -20,6 +20,10 @@ inline bool whole_pieces(const void* data, int extent) {
     return extent % piece == 0 && reinterpret_cast<std::uintptr_t>(data) % sizeof(Piece) == 0;
 }
 
+/// How an operand of taps and channels comes by its pieces. whole: 8 channels of a tap, copied asynchronously. line: of
+/// one channel, a line of a filter no wider than 8 taps and padded to 8. gathered: any 8 in sequence.
+enum class Pieces { whole, line, gathered };
+
 /// A slice of an operand that lies in memory along the depth. A row is 64 bytes, so two rows span all banks; pieces
 /// change places within a row so that the same piece of eight rows in sequence falls in different banks, as do eight
 /// pieces in sequence.
@@ -61,11 +65,12 @@ struct AcrossDepth {
     }
     static constexpr int row_of(int i) { return i % 8 * 2 + i / 8; }
 
-    static constexpr int place(int d, int p) { return d * pieces + (p ^ d / 2 % 4 * 2); }
-    /// Where word i of a lane begins, in elements from `data`; rows [row, row + 16), depths [d, d + 16).
+    static constexpr int place(int d, int p) { return d * pieces + (p ^ (d & 6)); }
+    /// Where word i of a lane begins, in elements from `data`; rows [row, row + 16), depths [d, d + 16), multiples
+    /// of 16.
     static constexpr int word_at(int lane, int i, int row, int d) {
-        const int at = row + row_of(b_col(lane, i));
-        return place(d + b_row(lane, i), at / piece) * piece + at % piece;
+        const int pair = lane / 4;
+        return place(d + b_row(lane, i), (row >> 3) + (pair >> 2)) * piece + (pair & 3) * 2;
     }
 
 private:

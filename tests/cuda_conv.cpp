@@ -61,6 +61,11 @@ const ConvCase cases[] = {
     {{1, 4, 6, 2}, 5, 4, 6, {1, 0}},           // one output pixel
     {{2, 23, 17, 1}, 64, 7, 7, {2, 3, true}},  // the stem
     {{1, 17, 19, 3}, 16, 7, 7, {2, 3}},        // torchvision's stem
+    {{1, 17, 19, 1}, 32, 3, 3, same},          // the other stem
+    {{2, 9, 12, 1}, 24, 5, 8, {1, 3}},         // as wide as a line of one channel may be
+    {{1, 9, 12, 1}, 72, 2, 9, {1, 4, true}},   // and wider
+    {{2, 3, 3, 264}, 72, 3, 3, {1, 1, true}},  // sums in eight parts
+    {{1, 1, 2, 776}, 72, 1, 1, point, false},  // in three, the last one short
     {{1, 33, 9, 64}, 64, 3, 3, {1, 1, true}},
     {{1, 17, 17, 128}, 128, 3, 3, half},
     {{1, 9, 15, 256}, 64, 1, 1, {1, 0, true}},

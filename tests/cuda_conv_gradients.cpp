@@ -79,12 +79,15 @@ const ConvCase cases[] = {
     {{1, 1, 1, 8}, 8, 3, 3, half},       // one input pixel: phases without pixels
     {{2, 23, 17, 1}, 64, 7, 7, {2, 3}},  // the stem
     {{1, 17, 19, 1}, 32, 3, 3, same},    // the other stem
+    {{2, 9, 12, 1}, 24, 5, 8, {1, 3}},   // as wide as a line of one channel may be
+    {{1, 9, 12, 1}, 72, 2, 9, {1, 4}},   // and wider
     {{1, 27, 41, 8}, 24, 3, 3, same},    // three chunks
     {{1, 9, 7, 64}, 96, 3, 3, half},
     {{1, 4, 5, 320}, 80, 1, 1, {1, 0}, false},
     {{1, 5, 4, 128}, 16, 3, 3, same},
     {{1, 3, 3, 64}, 256, 3, 3, same},  // dx's sums are cut
     {{1, 7, 5, 64}, 512, 1, 1, {2, 0}, false},
+    {{2, 9, 8, 24}, 1, 3, 3, half},  // dx of one channel of dy
 };
 
 }  // namespace
@@ -149,6 +152,26 @@ TEST_CASE("gradients of small integers are exact") {
     for (std::size_t i = 0; i < got.size(); ++i) exact &= widen(got[i]) == dx.value[i];
     for (std::size_t i = 0; i < weights.dw.size(); ++i) exact &= weights.dw[i] == dw.value[i];
     CHECK(exact);
+}
+
+TEST_CASE("weight gradients whose sums don't fit the workspace at once") {
+    if (gpu_missing()) return;
+    Queue q;
+    const ConvCase c{{3, 1, 1, 2048}, 2048, 1, 1, point};  // 16 MiB an image, of at most 32
+    GradientInputs<bf16> in(c);
+    CHECK(cuda::conv_backward_weight_workspace(q.stream, c.x, c.w(), c.how) < 3 * 2048 * 2048 * 4);
+    for (auto* v : {&in.x, &in.dy})
+        for (auto& e : *v) e = to_bf16(std::round(widen(e)));
+    for (auto& e : in.dw) e = std::round(8 * e);
+    const WeightGradient got = weight_gradient_on_gpu(q.stream, c, in);
+    int bad = 0;
+    for (std::size_t k = 0; k < 2048; ++k)
+        for (std::size_t w = 0; w < 2048; ++w) {
+            float want = in.dw[k * 2048 + w];
+            for (std::size_t n = 0; n < 3; ++n) want += widen(in.dy[n * 2048 + k]) * widen(in.x[n * 2048 + w]);
+            bad += got.dw[k * 2048 + w] != want;
+        }
+    CHECK(bad == 0);
 }
 
 TEST_CASE("NaN and infinity reach the gradients they belong to and no others") {

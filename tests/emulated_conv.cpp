@@ -74,3 +74,110 @@ TEST_CASE("the convolution and its gradients give equal bits in every order of t
         return wide;
     }));
 }
+
+TEST_CASE("the public gradients on a CUDA stream are the CUDA kernels, with memory as rehearsed") {
+    Queue q;
+    const ConvCase c{{2, 3, 3, 8}, 256, 3, 3, {1, 1}};  // sums of dx in parts
+    const auto run = [&]<class T>(T) {
+        const GradientInputs<T> in(c);
+        const Shifted<T> x(q.stream, in.x, 0), w(q.stream, in.w, 0), dy(q.stream, in.dy, 0);
+        const Output<T> dx(q.stream, c.x);
+        const auto dw = upload(q.stream, in.dw), dbias = upload(q.stream, in.dbias);
+        const auto both = [&](Stream stream, Arena& scratch) {
+            conv_backward_input<T>(stream, {dy.data(), c.y()}, {w.data(), c.w()}, c.how, {dx.data(), c.x}, scratch);
+            conv_backward_weight<T>(stream, {x.data(), c.x}, {dy.data(), c.y()}, c.how, {dw.data(), c.w()},
+                                    dbias.data(), scratch);
+        };
+        Arena measured = Arena::measuring();
+        both(dry(q.stream), measured);
+        Arena scratch(gpu, measured.peak());
+        both(q.stream, scratch);
+        CHECK(measured.peak() > 0);
+        CHECK(scratch.peak() == measured.peak());
+        CHECK(scratch.mark() == 0);
+        CHECK(same_bits(dx.values(), input_gradient_on_gpu(q.stream, c, in)));
+        CHECK(WeightGradient{download(q.stream, static_cast<const float*>(dw.data()), dw.size()),
+                             download(q.stream, static_cast<const float*>(dbias.data()), dbias.size())} ==
+              weight_gradient_on_gpu(q.stream, c, in));
+    };
+    run(bf16{});
+    run(0.0f);
+}
+
+TEST_CASE("the input gradient has no bank conflicts and fetches what it needs") {
+    for (int k : {64, 128}) {
+        // One tile of channels; 16 tiles of pixels by 64 channels, 108 by 128.
+        const ConvCase c{{1, k == 64 ? 16 : 108, 128, k}, 64, 1, 1, {1, 0}};
+        const GradientInputs<bf16> in(c);
+        Queue q;
+        const simt::Counters n = count([&] { input_gradient_on_gpu(q.stream, c, in); });
+        const std::int64_t tiles = c.x.h, slices = 2, per_tile = slices * (128 + k) * 64;
+        CHECK(n.launches == 2);  // exchanges K and C of the weights; multiplies
+        CHECK(n.copy_bytes == tiles * per_tile);
+        CHECK(n.copy_requests * 512 == n.copy_bytes);
+        CHECK(n.copy_sectors == n.copy_requests * 16);
+        // Per 16 of depth, a warp loads its rows (64 or 32 pixels, 32 channels) 16 at a time.
+        CHECK(n.matrix_loads == tiles * slices * 2 * 8 * (k == 64 ? 2 + 2 : 4 + 2));
+        CHECK(n.bank_conflicts == 0);
+        CHECK(n.copy_conflicts == 0);
+    }
+}
+
+TEST_CASE("the weight gradient fetches each pixel once per tile, in whole sectors, without conflicts") {
+    for (int k : {64, 128}) {
+        const ConvCase c{{1, 16, 72, 128}, k, 1, 1, {1, 0}, false};  // one tile, three chunks
+        const GradientInputs<bf16> in(c);
+        Queue q;
+        const simt::Counters n = count([&] { weight_gradient_on_gpu(q.stream, c, in); });
+        CHECK(n.launches == 2);  // multiplies; adds chunks
+        CHECK(n.copy_bytes == 2 * (c.x.size() + c.y().size()));
+        CHECK(n.copy_requests * 512 == n.copy_bytes);
+        CHECK(n.copy_sectors == n.copy_requests * 16);
+        CHECK(n.copy_conflicts == 0);
+    }
+}
+
+TEST_CASE("with filters, borders and strides, copies are the pixels that exist, without conflicts") {
+    const ConvCase cases[] = {{{1, 9, 11, 40}, 72, 3, 3, {1, 1}},
+                              {{1, 17, 15, 128}, 128, 3, 3, {2, 1}},
+                              {{2, 8, 9, 16}, 200, 1, 1, {2, 0}},
+                              {{1, 15, 13, 1}, 64, 7, 7, {2, 3}}};
+    for (const ConvCase& c : cases) {
+        const GradientInputs<bf16> in(c);
+        Queue q;
+        const simt::Counters dx = count([&] { input_gradient_on_gpu(q.stream, c, in); });
+        CHECK(dx.bank_conflicts == 0);
+        CHECK(dx.copy_conflicts == 0);
+        const simt::Counters dw = count([&] { weight_gradient_on_gpu(q.stream, c, in); });
+        CHECK(dw.copy_conflicts == 0);
+        if (c.x.c == 1) continue;       // x is gathered
+        std::int64_t under_filter = 0;  // elements of x under each output pixel's filter
+        for (int i = 0; i < c.y().h; ++i)
+            for (int j = 0; j < c.y().w; ++j)
+                for (int r = 0; r < c.r; ++r)
+                    for (int s = 0; s < c.s; ++s) {
+                        const int h = i * c.how.stride - c.how.pad + r, v = j * c.how.stride - c.how.pad + s;
+                        under_filter += h >= 0 && h < c.x.h && v >= 0 && v < c.x.w ? c.x.c : 0;
+                    }
+        const int across_k = c.k % 128 > 64 || c.k % 128 == 0 ? ceil_div(c.k, 128) : ceil_div(c.k, 64);
+        const int across_weights = ceil_div(c.r * c.s * c.x.c, 128);
+        CHECK(dw.copy_bytes == 2 * (c.x.n * under_filter * across_k + c.y().size() * across_weights));
+    }
+}
+
+TEST_CASE("a warp's words across the depth lie in 32 banks") {
+    const auto conflicts = []<int rows>(std::integral_constant<int, rows>) {
+        int bad = 0;
+        for (int row = 0; row < rows; row += 16)
+            for (int d = 0; d < cuda::tensor::slice; d += 16)
+                for (int i = 0; i < 4; ++i) {
+                    std::set<int> banks;
+                    for (int lane = 0; lane < 32; ++lane)
+                        banks.insert(cuda::tensor::AcrossDepth<rows>::word_at(lane, i, row, d) / 2 % 32);
+                    bad += banks.size() != 32;
+                }
+        return bad;
+    };
+    CHECK(conflicts(std::integral_constant<int, 64>{}) == 0);
+    CHECK(conflicts(std::integral_constant<int, 128>{}) == 0);
+}
