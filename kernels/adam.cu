@@ -1,7 +1,7 @@
 // Gradient norm and Adam on a GPU: a block per piece of the flat block.
-#include "kernels/adam.h"
-
 #include <cmath>
+
+#include "kernels/adam.h"
 #include "kernels/pack.cuh"
 #include "kernels/reduce.cuh"
 
@@ -105,16 +105,10 @@ __global__ void __launch_bounds__(threads) step(State state, const float* norm, 
     walk<n>(state.size, [&](auto pack, std::int64_t at) { update<pack.value>(state, u, at); });
 }
 
-unsigned pieces(std::int64_t size) {
-    const std::int64_t count = ceil_div(size, adam_grain);
-    require(count < std::int64_t{1} << 31, "adam: ", size, " elements");
-    return unsigned(count);
-}
-
 }  // namespace
 
 void gradient_norm(Stream stream, View<const float> grad, float* norm, double* partial) {
-    const unsigned blocks = pieces(grad.size());
+    const unsigned blocks = block_count(ceil_div(grad.size(), adam_grain));
     with_packs<float>(aligned(grad.data), [&](auto pack) {
         if (blocks)
             launch(stream, {{blocks}, threads, sizeof(Shared)}, sum_squares<pack.value>, grad.data, grad.size(),
@@ -127,7 +121,7 @@ void adam_step(Stream stream, View<const float> grad, const float* norm, const A
                View<float> value, View<float> m, View<float> v, View<float> averaged, View<bf16> rounded) {
     const State state{grad.size(), decayed, grad.data, value.data, m.data, v.data, averaged.data, rounded.data};
     const bool whole = aligned(grad.data, value.data, m.data, v.data, averaged.data, rounded.data);
-    const unsigned blocks = pieces(grad.size());
+    const unsigned blocks = block_count(ceil_div(grad.size(), adam_grain));
     with_packs<float>(whole, [&](auto pack) {
         if (blocks) launch(stream, {{blocks}, threads, sizeof(Update)}, step<pack.value>, state, norm, how);
     });

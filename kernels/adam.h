@@ -24,7 +24,7 @@ void gradient_norm(Stream stream, View<const float> grad, float* norm, Arena& sc
 void adam_step(Stream stream, View<const float> grad, const float* norm, const AdamStep* how, std::int64_t decayed,
                View<float> value, View<float> m, View<float> v, View<float> averaged, View<bf16> rounded);
 
-inline constexpr std::int64_t adam_grain = 1 << 15;  // elements per piece of work and per partial sum
+inline constexpr std::int64_t adam_grain = 1 << 15;  ///< elements per piece of work and per partial sum
 
 namespace cuda {
 void gradient_norm(Stream, View<const float> grad, float* norm, double* partial);

@@ -63,16 +63,6 @@ Sky clipped_mode(float* v, int count, Mesh how) {
     return {float(crowded ? middle : 2.5 * middle - 1.5 * mean), float(sigma)};
 }
 
-struct Work {
-    float* pixels;  // (threads, pixels_room)
-    std::int64_t pixels_room;
-    float* ring;  // (threads, ring_room)
-    std::int64_t ring_room;
-    float *level, *rms;  // (cells) before the median filter
-    int* usable;         // (cells) usable pixels
-    int* distance;       // (cells) to the nearest cell with a value of its own, in cells
-};
-
 // Chessboard distances by two sweeps (Rosenfeld & Pfaltz 1968).
 void spread_distances(int* d, int h, int w) {
     const auto lower = [&](int i, int j, int y, int x) {
@@ -102,7 +92,7 @@ void visit_ring(int i, int j, int r, int h, int w, Visit visit) {
 
 // Cells without a value of their own take the median of the nearest ring that has any. Only cells at distance 0 are
 // read and only the others written, so the order doesn't matter.
-void fill_cells(Stream stream, int h, int w, const Work& work) {
+void fill_cells(Stream stream, int h, int w, const SkyWork& work) {
     stream.pool->for_range(std::int64_t{h} * w, 64, [&](std::int64_t first, std::int64_t last, int worker) {
         float* const ring = work.ring + worker * work.ring_room;
         for (int at = int(first); at < last; ++at) {
@@ -118,7 +108,7 @@ void fill_cells(Stream stream, int h, int w, const Work& work) {
     });
 }
 
-void median_filter(Stream stream, const float* from, int h, int w, int size, float* to, const Work& work) {
+void median_filter(Stream stream, const float* from, int h, int w, int size, float* to, const SkyWork& work) {
     stream.pool->for_range(std::int64_t{h} * w, 256, [&](std::int64_t first, std::int64_t last, int worker) {
         float* const window = work.ring + worker * work.ring_room;
         for (int at = int(first); at < last; ++at) {
@@ -132,7 +122,7 @@ void median_filter(Stream stream, const float* from, int h, int w, int size, flo
 }
 
 // A quarter of a cell's pixels must be usable for it to count; if no cell has as many, one pixel will do.
-bool settle_distances(Shape image, Mesh how, int h, int w, const Work& work) {
+bool settle_distances(Shape image, Mesh how, int h, int w, const SkyWork& work) {
     const auto area = [&](int cell) {
         return std::int64_t{cell_pixels(cell / w, h, image.h, how.size).size()} *
                cell_pixels(cell % w, w, image.w, how.size).size();
@@ -171,7 +161,7 @@ float roughness(const Pixels& p, int y, int x) {
 namespace cpu {
 
 void background_mesh(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, View<float> level,
-                     View<float> rms, Work work) {
+                     View<float> rms, SkyWork work) {
     const int h = level.shape.h, w = level.shape.w;
     const Pixels pixels{image, mask};
     stream.pool->for_each(std::int64_t{h} * w, [&](std::int64_t cell, int worker) {
@@ -228,7 +218,7 @@ void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> 
 }
 
 void high_frequency_noise(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
-                          Work work) {
+                          SkyWork work) {
     const int h = mesh_cells(image.shape.h, how.size), w = mesh_cells(image.shape.w, how.size);
     const Pixels pixels{image, mask};
     stream.pool->for_each(std::int64_t{h} * w, [&](std::int64_t cell, int worker) {
@@ -267,14 +257,15 @@ void check(const char* what, View<const float> image, View<const std::uint8_t> m
             what, ": cells of ", how.size, ", filter ", how.filter, ", clip ", how.clip, ", rounds ", how.rounds);
 }
 
-Work take_work(Stream stream, Shape image, Mesh how, Arena& scratch) {
-    const int h = mesh_cells(image.h, how.size), w = mesh_cells(image.w, how.size), threads = stream.pool->threads();
+SkyWork take_work(Stream stream, Shape image, Mesh how, Arena& scratch) {
+    const int h = mesh_cells(image.h, how.size), w = mesh_cells(image.w, how.size);
+    const int workers = measure<[](Stream s) { return s.pool->threads(); }, [](Stream) { return 0; }>(stream);
     const std::int64_t cells = std::int64_t{h} * w;
-    Work work{};
+    SkyWork work{};
     work.pixels_room = std::int64_t{longest_cell(image.h, how.size)} * longest_cell(image.w, how.size);
     work.ring_room = std::max<std::int64_t>(2 * (std::int64_t{h} + w), std::int64_t{how.filter} * how.filter);
-    work.pixels = scratch.take<float>(threads * work.pixels_room).data;
-    work.ring = scratch.take<float>(threads * work.ring_room).data;
+    work.pixels = scratch.take<float>(workers * work.pixels_room).data;
+    work.ring = scratch.take<float>(workers * work.ring_room).data;
     work.level = scratch.take<float>(cells).data;
     work.rms = scratch.take<float>(cells).data;
     work.usable = scratch.take<int>(cells).data;
@@ -290,8 +281,8 @@ void background_mesh(Stream stream, View<const float> image, View<const std::uin
     const Shape cells{1, mesh_cells(image.shape.h, how.size), mesh_cells(image.shape.w, how.size), 1};
     require(level.shape == cells && rms.shape == cells, "background_mesh: shapes disagree");
     const Arena::Scope scope(scratch);
-    on_cpu_only<cpu::background_mesh>(stream, "background_mesh", image, mask, how, level, rms,
-                                      take_work(stream, image.shape, how, scratch));
+    on<cpu::background_mesh, cuda::background_mesh>(stream, image, mask, how, level, rms,
+                                                    take_work(stream, image.shape, how, scratch));
 }
 
 void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> out) {
@@ -299,15 +290,15 @@ void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> 
     require(size >= 1 && s == Shape{1, s.h, s.w, 1} && s.h >= 1 && s.w >= 1 &&
                 mesh.shape == Shape{1, mesh_cells(s.h, size), mesh_cells(s.w, size), 1},
             "mesh_to_image: shapes disagree");
-    on_cpu_only<cpu::mesh_to_image>(stream, "mesh_to_image", mesh, size, out);
+    on<cpu::mesh_to_image, cuda::mesh_to_image>(stream, mesh, size, out);
 }
 
 void high_frequency_noise(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
                           Arena& scratch) {
     check("high_frequency_noise", image, mask, how);
     const Arena::Scope scope(scratch);
-    on_cpu_only<cpu::high_frequency_noise>(stream, "high_frequency_noise", image, mask, how, noise,
-                                           take_work(stream, image.shape, how, scratch));
+    on<cpu::high_frequency_noise, cuda::high_frequency_noise>(stream, image, mask, how, noise,
+                                                              take_work(stream, image.shape, how, scratch));
 }
 
 }  // namespace star

@@ -39,4 +39,23 @@ void mesh_to_image(Stream stream, View<const float> mesh, int size, View<float> 
 void high_frequency_noise(Stream stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
                           Arena& scratch);
 
+/// Temporary memory of the two that look at every cell.
+struct SkyWork {
+    float *level, *rms;  ///< (cells) before the median filter
+    int* usable;         ///< (cells) usable pixels
+    int* distance;       ///< (cells) to the nearest cell with a value of its own, in cells
+    float* pixels;       ///< (workers, pixels_room); a GPU has no workers
+    std::int64_t pixels_room;
+    float* ring;  ///< (workers, ring_room)
+    std::int64_t ring_room;
+};
+
+namespace cuda {
+void background_mesh(Stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, View<float> level,
+                     View<float> rms, SkyWork work);
+void mesh_to_image(Stream, View<const float> mesh, int size, View<float> out);
+void high_frequency_noise(Stream, View<const float> image, View<const std::uint8_t> mask, Mesh how, float* noise,
+                          SkyWork work);
+}  // namespace cuda
+
 }  // namespace star

@@ -246,9 +246,7 @@ __global__ void __launch_bounds__(threads)
 Grid over_channels(int channels) { return {{unsigned(ceil_div(channels, at_once))}, summing, sizeof(Shared)}; }
 
 Grid over_runs(const BatchNormRuns& runs, int pack) {
-    const auto blocks = ceil_div(runs.count * (runs.channels / pack), std::int64_t{threads});
-    require(blocks < std::int64_t{1} << 31, "batch_norm: ", runs.rows, " rows of ", runs.channels);
-    return {{unsigned(blocks)}, threads};
+    return {{block_count(ceil_div(runs.count * (runs.channels / pack), std::int64_t{threads}))}, threads};
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace star {
 namespace {
 
-constexpr std::int64_t most_runs = 256;  // partial sums
+constexpr std::int64_t most_runs = box_loss_runs;
 
 constexpr std::int64_t cells_per_run(Shape s) {
     return std::max<std::int64_t>(ceil_div(std::int64_t{s.n} * s.h * s.w, most_runs), 1);
@@ -82,8 +82,8 @@ void box_loss(Stream stream, View<const T> deltas, const AnchorGrid& grid, int l
     require(how.beta >= 0, "box_loss: beta ", how.beta);
     const Arena::Scope scope(scratch);
     const auto partial = scratch.take<double>(most_runs);
-    on_cpu_only<cpu::box_loss<T>>(stream, "box_loss", deltas, grid, level, match, truth, positives, how, ddeltas, loss,
-                                  partial.data);
+    on<cpu::box_loss<T>, cuda::box_loss<T>>(stream, deltas, grid, level, match, truth, positives, how, ddeltas, loss,
+                                            partial.data);
 }
 
 template void box_loss(Stream, View<const float>, const AnchorGrid&, int, View<const int>, View<const Box>,

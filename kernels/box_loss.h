@@ -23,4 +23,12 @@ void box_loss(Stream stream, View<const T> deltas, const AnchorGrid& grid, int l
               View<const Box> truth, View<const int> positives, BoxLoss how, View<T> ddeltas, float* loss,
               Arena& scratch);
 
+inline constexpr int box_loss_runs = 256;  // partial sums
+
+namespace cuda {
+template <class T>
+void box_loss(Stream, View<const T> deltas, AnchorGrid grid, int level, View<const int> match, View<const Box> truth,
+              View<const int> positives, BoxLoss how, View<T> ddeltas, float* loss, double* partial);
+}  // namespace cuda
+
 }  // namespace star

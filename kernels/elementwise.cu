@@ -48,9 +48,8 @@ void launch_map(Stream stream, F f, View<B> to, View<const A>... from) {
     using Largest = std::conditional_t<std::max({sizeof(B), sizeof(A)...}) == 4, float, bf16>;
     if (to.size() == 0) return;
     with_packs<Largest>(aligned(to.data, from.data...), [&](auto pack) {
-        const auto blocks = ceil_div(to.size(), std::int64_t{threads} * pack.value);
-        require(blocks < std::int64_t{1} << 31, "elementwise: ", to.size(), " elements");
-        launch(stream, {{unsigned(blocks)}, threads}, map<pack.value, F, B, A...>, to.size(), f, to.data, from.data...);
+        const unsigned blocks = block_count(ceil_div(to.size(), std::int64_t{threads} * pack.value));
+        launch(stream, {{blocks}, threads}, map<pack.value, F, B, A...>, to.size(), f, to.data, from.data...);
     });
 }
 

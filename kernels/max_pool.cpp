@@ -112,13 +112,13 @@ void max_pool_backward(Stream stream, View<const T> dy, View<const std::uint8_t>
 template <class T>
 void max_pool_forward(Stream stream, View<const T> x, MaxPool how, View<T> y, View<std::uint8_t> from) {
     check(x.shape, y.shape, from.shape, from.data != nullptr, how);
-    on_cpu_only<cpu::max_pool_forward<T>>(stream, "max_pool_forward", x, how, y, from);
+    on<cpu::max_pool_forward<T>, cuda::max_pool_forward<T>>(stream, x, how, y, from);
 }
 
 template <class T>
 void max_pool_backward(Stream stream, View<const T> dy, View<const std::uint8_t> from, MaxPool how, View<T> dx) {
     check(dx.shape, dy.shape, from.shape, true, how);
-    on_cpu_only<cpu::max_pool_backward<T>>(stream, "max_pool_backward", dy, from, how, dx);
+    on<cpu::max_pool_backward<T>, cuda::max_pool_backward<T>>(stream, dy, from, how, dx);
 }
 
 template void max_pool_forward(Stream, View<const float>, MaxPool, View<float>, View<std::uint8_t>);

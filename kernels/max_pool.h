@@ -24,4 +24,11 @@ void max_pool_forward(Stream stream, View<const T> x, MaxPool how, View<T> y, Vi
 template <class T>
 void max_pool_backward(Stream stream, View<const T> dy, View<const std::uint8_t> from, MaxPool how, View<T> dx);
 
+namespace cuda {
+template <class T>
+void max_pool_forward(Stream, View<const T> x, MaxPool how, View<T> y, View<std::uint8_t> from);
+template <class T>
+void max_pool_backward(Stream, View<const T> dy, View<const std::uint8_t> from, MaxPool how, View<T> dx);
+}  // namespace cuda
+
 }  // namespace star

@@ -58,14 +58,14 @@ void normalise(Stream stream, View<const float> image, View<const std::uint8_t> 
     require(background.shape == image.shape && y.shape == image.shape && (!mask.data || mask.shape == image.shape),
             "normalise: shapes differ");
     require(how.by != Normalise::By::asinh || how.softening > 0, "normalise: softening ", how.softening);
-    on_cpu_only<cpu::normalise>(stream, "normalise", image, mask, background, sigma, how, y);
+    on<cpu::normalise, cuda::normalise>(stream, image, mask, background, sigma, how, y);
 }
 
 template <class T>
 void cut_window(Stream stream, View<const float> image, int y0, int x0, View<T> y) {
     require(image.shape.n == 1 && image.shape.c == 1 && y.shape.n == 1 && y.shape.c == 1,
             "cut_window: not one image of one channel");
-    on_cpu_only<cpu::cut_window<T>>(stream, "cut_window", image, y0, x0, y);
+    on<cpu::cut_window<T>, cuda::cut_window<T>>(stream, image, y0, x0, y);
 }
 
 template void cut_window(Stream, View<const float>, int, int, View<float>);

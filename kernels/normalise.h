@@ -29,4 +29,11 @@ void normalise(Stream stream, View<const float> image, View<const std::uint8_t> 
 template <class T>
 void cut_window(Stream stream, View<const float> image, int y0, int x0, View<T> y);
 
+namespace cuda {
+void normalise(Stream, View<const float> image, View<const std::uint8_t> mask, View<const float> background,
+               const float* sigma, Normalise how, View<float> y);
+template <class T>
+void cut_window(Stream, View<const float> image, int y0, int x0, View<T> y);
+}  // namespace cuda
+
 }  // namespace star

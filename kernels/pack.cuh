@@ -42,4 +42,10 @@ void with_packs(bool whole, F f) {
         f(PackSize<1>{});
 }
 
+/// Blocks of a launch along x; Error if there are more than a launch can have.
+inline unsigned block_count(std::int64_t blocks, std::source_location where = std::source_location::current()) {
+    require({blocks >= 0 && blocks < std::int64_t{1} << 31, where}, blocks, " blocks wanted");
+    return unsigned(blocks);
+}
+
 }  // namespace star

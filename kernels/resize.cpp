@@ -49,7 +49,7 @@ void enlarge(Stream stream, View<const T> x, int factor, View<T> y) {
     require(factor >= 1, "enlarge: factor ", factor);
     require(y.shape == Shape{x.shape.n, x.shape.h * factor, x.shape.w * factor, x.shape.c},
             "enlarge: y has the wrong shape");
-    on_cpu_only<cpu::enlarge<T>>(stream, "enlarge", x, factor, y);
+    on<cpu::enlarge<T>, cuda::enlarge<T>>(stream, x, factor, y);
 }
 
 template void enlarge(Stream, View<const float>, int, View<float>);

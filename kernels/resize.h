@@ -11,4 +11,9 @@ namespace star {
 template <class T>
 void enlarge(Stream stream, View<const T> x, int factor, View<T> y);
 
+namespace cuda {
+template <class T>
+void enlarge(Stream, View<const T> x, int factor, View<T> y);
+}  // namespace cuda
+
 }  // namespace star

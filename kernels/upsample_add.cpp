@@ -70,13 +70,13 @@ template <class T>
 void upsample_add(Stream stream, View<const T> coarse, View<const T> lateral, View<T> y) {
     check(coarse.shape, y.shape);
     require(lateral.shape == y.shape, "upsample_add: shapes disagree");
-    on_cpu_only<cpu::upsample_add<T>>(stream, "upsample_add", coarse, lateral, y);
+    on<cpu::upsample_add<T>, cuda::upsample_add<T>>(stream, coarse, lateral, y);
 }
 
 template <class T>
 void upsample_add_backward(Stream stream, View<const T> dy, View<T> dcoarse) {
     check(dcoarse.shape, dy.shape);
-    on_cpu_only<cpu::upsample_add_backward<T>>(stream, "upsample_add_backward", dy, dcoarse);
+    on<cpu::upsample_add_backward<T>, cuda::upsample_add_backward<T>>(stream, dy, dcoarse);
 }
 
 template void upsample_add(Stream, View<const float>, View<const float>, View<float>);

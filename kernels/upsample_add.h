@@ -16,4 +16,11 @@ void upsample_add(Stream stream, View<const T> coarse, View<const T> lateral, Vi
 template <class T>
 void upsample_add_backward(Stream stream, View<const T> dy, View<T> dcoarse);
 
+namespace cuda {
+template <class T>
+void upsample_add(Stream, View<const T> coarse, View<const T> lateral, View<T> y);
+template <class T>
+void upsample_add_backward(Stream, View<const T> dy, View<T> dcoarse);
+}  // namespace cuda
+
 }  // namespace star

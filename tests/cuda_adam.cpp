@@ -34,6 +34,17 @@ AdamState stepped(const AdamState& before, const AdamStep& how, float norm, int 
     return after;
 }
 
+AdamState without_first(const AdamState& s) {
+    const int size = int(s.grad.size()) - 1;
+    AdamState rest(size);
+    const auto copy = [&](const auto& from, auto& to) {
+        for (int i = 0; i < size; ++i) to[i] = from[i + 1];
+    };
+    copy(s.grad, rest.grad), copy(s.value, rest.value), copy(s.m, rest.m), copy(s.v, rest.v);
+    copy(s.averaged, rest.averaged), copy(s.rounded, rest.rounded);
+    return rest;
+}
+
 void check(int size, const AdamStep& how, float norm, int decayed) {
     const AdamState before(size);
     check_adam_step(before, stepped(before, how, norm, decayed), how, norm, decayed);
@@ -74,12 +85,9 @@ TEST_CASE("CUDA Adam wherever the arrays lie, without averages or copies") {
     CHECK(all.value == bare.value);
     CHECK(bare.averaged == before.averaged);
     CHECK(all.averaged == all.value);  // average 0 is a copy
+    // One element at a time is another kernel, which may contract products and sums in another way.
     const AdamState shifted = stepped(before, how, 3, 499, {true, true, 1});
-    int wrong = 0;
-    for (int i = 1; i < 1007; ++i)
-        wrong += shifted.value[i] != all.value[i] || shifted.averaged[i] != all.averaged[i] ||
-                 shifted.rounded[i] != all.rounded[i];
-    CHECK(wrong == 0);
+    check_adam_step(without_first(before), without_first(shifted), how, 3, 499);
     CHECK(shifted.value[0] == before.value[0]);
 }
 

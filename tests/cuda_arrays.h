@@ -48,9 +48,9 @@ int differing(const Array<T>& a, const Array<T>& b) {
 
 /// The CPU's path and the GPU's, side by side. Scratch memory on both starts as NaN or nonsense.
 struct Both {
-    reference::Desk cpu;
+    reference::Desk cpu{1, 1 << 20};
     Queue gpu;
-    Arena scratch{test::gpu, 8 << 20};
+    Arena scratch{test::gpu, 1 << 20};
 };
 
 }  // namespace star::test

@@ -2,8 +2,7 @@
 #include <numbers>
 
 #include "kernels/background.h"
-#include "tests/reference/array.h"
-#include "tests/reference/background.h"
+#include "tests/reference/background_bounds.h"
 
 using namespace star;
 using namespace star::reference;
@@ -37,18 +36,7 @@ void check_reference(const Array<float>& image, const Array<std::uint8_t>* mask,
     CAPTURE(s.h);
     CAPTURE(s.w);
     const Sky got = run(image, mask, how);
-    const SkyMesh want = sky_mesh(
-        s.h, s.w,
-        [&](int y, int x) {
-            return std::isfinite(image[std::int64_t{y} * s.w + x]) && !(mask && (*mask)[std::int64_t{y} * s.w + x]);
-        },
-        [&](int y, int x) { return double(image[std::int64_t{y} * s.w + x]); }, how);
-    Bounds level(got.level.size()), rms(got.rms.size());
-    level.value = want.level, rms.value = want.rms;
-    for (std::size_t i = 0; i < level.value.size(); ++i) {  // rounded to float once, twice where two are averaged
-        level.bound[i] = 2.01 * 0x1p-24 * std::fabs(level.value[i]) + 1e-12 * rms.value[i];
-        rms.bound[i] = 2.01 * 0x1p-24 * rms.value[i] + 1e-12 * std::fabs(level.value[i]);
-    }
+    const auto [level, rms] = sky_bounds(image, mask, how);
     CHECK(all_within(level, got.level));
     CHECK(all_within(rms, got.rms));
 }
@@ -163,21 +151,7 @@ TEST_CASE("a mesh becomes an image by bilinear interpolation") {
             Array<float> out(s);
             Desk desk;
             mesh_to_image(desk.stream, mesh.view(), size, out.view());
-            Bounds expected(s.size());
-            for (int y = 0; y < s.h; ++y)
-                for (int x = 0; x < s.w; ++x) {
-                    const Between i = between(y, h, s.h, size), j = between(x, w, s.w, size);
-                    const auto row = [&](int k) {
-                        return (1 - j.part) * mesh[k * w + j.low] + j.part * mesh[k * w + j.high];
-                    };
-                    const auto at = std::size_t(y * s.w + x);
-                    expected.value[at] = (1 - i.part) * row(i.low) + i.part * row(i.high);
-                    // a dozen roundings, none of a number above the largest node
-                    expected.bound[at] =
-                        12 * 0x1p-24 *
-                        std::max({std::fabs(mesh[i.low * w + j.low]), std::fabs(mesh[i.low * w + j.high]),
-                                  std::fabs(mesh[i.high * w + j.low]), std::fabs(mesh[i.high * w + j.high])});
-                }
+            const Bounds expected = interpolated(mesh, size, s);
             CHECK(all_within(expected, out));
         }
 }

@@ -1,4 +1,5 @@
 // Additions, ReLU and conversions against their definitions, bit for bit: each is one rounding.
+#include "kernels/config.h"
 #include "kernels/elementwise.h"
 #include "tests/reference/array.h"
 
@@ -35,8 +36,8 @@ void check_all(Shape shape) {
     int wrong = 0;
     for (std::int64_t i = 0; i < a.size(); ++i) {
         const float x = widen(a0[i]), y = widen(b0[i]);
-        wrong += !same(sum[i], x + y) + !same(clipped[i], std::isnan(x + y) ? x + y : std::fmax(x + y, 0.0f)) + !same(relu[i], std::isnan(x) ? x : std::fmax(x, 0.0f)) +
-                 !same(back[i], x > 0 ? y : 0);
+        wrong += !same(sum[i], x + y) + !same(clipped[i], std::isnan(x + y) ? x + y : std::fmax(x + y, 0.0f)) +
+                 !same(relu[i], std::isnan(x) ? x : std::fmax(x, 0.0f)) + !same(back[i], x > 0 ? y : 0);
     }
     CHECK(wrong == 0);
     add<T>(desk.stream, a.view(), b.view(), false, a.view());  // in place
@@ -87,5 +88,5 @@ TEST_CASE("elementwise: wrong shapes and devices are errors, a dry stream does n
     add<float>(dry(desk.stream), nothing, nothing, false, {nullptr, nothing.shape});
     Stream other = desk.stream;
     other.device.kind = Device::Kind::cuda;
-    CHECK_THROWS_AS(add<float>(other, a.view(), a.view(), false, a.view()), Error);
+    if (!with_cuda) CHECK_THROWS_AS(add<float>(other, a.view(), a.view(), false, a.view()), Error);
 }
