@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "kernels/decode_row.h"
 #include "kernels/dispatch.h"
 
 namespace star {
@@ -47,13 +48,8 @@ struct Piece {
     int image, first, last;  // anchors of the level
 };
 
-// Candidates that an anchor can yield.
-int per_anchor(Decode how) { return how.scoring == Scoring::each_class ? how.classes : 1; }
-
-int level_anchors(const AnchorGrid& grid, int l) { return grid.level[l].h * grid.level[l].w * grid.per_cell; }
-
 int level_most(const AnchorGrid& grid, Decode how, int l) {
-    return int(std::min<std::int64_t>(how.top_k, std::int64_t{level_anchors(grid, l)} * per_anchor(how)));
+    return int(std::min<std::int64_t>(how.top_k, level_candidates(grid, how, l)));
 }
 
 int pieces_of(const AnchorGrid& grid, int l) {
@@ -75,51 +71,20 @@ float hopeless_logit(Decode how) {
     return float(std::log(t / (1 - t))) - 1e-3f * float(1 + std::fabs(std::log(t)));
 }
 
-float sigmoid(float z) { return 1 / (1 + std::exp(-z)); }
-float softplus(float z) { return (z > 0 ? z : 0.0f) + std::log1p(std::exp(-std::fabs(z))); }
-
 template <class T>
-void scan_each(const T* z, int classes, float hopeless, float threshold, std::uint32_t index, Best& best) {
-    for (int k = 0; k < classes; ++k)
-        if (const float v = widen(z[k]); v > hopeless)
-            if (const float score = sigmoid(v); score > threshold) best.push(key_of(score, index + std::uint32_t(k)));
-}
-
-template <class T>
-int likeliest(const T* z, int classes) {
-    int best = 0;
-    for (int k = 1; k < classes; ++k)
-        if (widen(z[k]) > widen(z[best])) best = k;
-    return best;
-}
-
-template <class T>
-void scan_any(const T* z, int classes, float hopeless, float threshold, std::uint32_t index, Best& best) {
-    bool hope = false;
-    for (int k = 0; k < classes; ++k) hope |= widen(z[k]) > hopeless;
-    if (!hope) return;
-    float sum = 0;  // -log of the product: no cancellation for small scores
-    for (int k = 0; k < classes; ++k) sum += softplus(widen(z[k]));
-    if (const float score = -std::expm1(-sum); score > threshold) best.push(key_of(score, index));
-}
-
-template <class T>
-void scan(const T* level_logits, Shape s, int per_cell, Decode how, const Piece& piece, Best& best) {
-    const float hopeless = hopeless_logit(how), threshold = how.threshold;
+void scan(const Decoding<T>& d, int l, const Piece& piece, Best& best) {
     for (int anchor = piece.first; anchor < piece.last; ++anchor) {
-        const std::int64_t cell = std::int64_t{piece.image} * s.h * s.w + anchor / per_cell;
-        const T* const z = level_logits + cell * s.c + anchor % per_cell * how.classes;
-        if (how.scoring == Scoring::each_class)
-            scan_each(z, how.classes, hopeless, threshold, std::uint32_t(anchor) * std::uint32_t(how.classes), best);
+        const auto push = [&](float score, int k) {
+            best.push(key_of(score, std::uint32_t(anchor) * std::uint32_t(per_anchor(d.how)) + std::uint32_t(k)));
+        };
+        const T* const z = logits_of(d.heads, d.grid, d.how, l, piece.image, anchor);
+        if (d.how.scoring == Scoring::each_class)
+            scan_each(z, d.how, d.hopeless, push);
         else
-            scan_any(z, how.classes, hopeless, threshold, std::uint32_t(anchor), best);
+            scan_any(z, d.how, d.hopeless, push);
     }
     best.shrink();
 }
-
-float clip(float v, float most) { return v < 0 ? 0 : v > most ? most : v; }  // NaN stays NaN
-
-bool finite(Box b) { return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1); }
 
 // The pieces' best, together, in descending order.
 Best merge(Key* keys, const int* counts, int pieces, std::int64_t room, int top_k) {
@@ -131,56 +96,43 @@ Best merge(Key* keys, const int* counts, int pieces, std::int64_t room, int top_
     return best;
 }
 
-// Writes one candidate of image n; false if its box is NaN.
-template <class T>
-bool write_row(const HeadOutputs<T>& heads, const AnchorGrid& grid, Decode how, int l, std::int64_t n, Key key,
-               const Candidates& out, std::int64_t row) {
-    const AnchorLevel& level = grid.level[l];
-    const View<const T> logits = heads.logits[l], deltas = heads.deltas[l];
-    const int at = int(index_of(key)) / per_anchor(how), cell = at / grid.per_cell, a = at % grid.per_cell;
-    const std::int64_t pixel = n * level.h * level.w + cell;
-    const T* const z = logits.data + pixel * logits.shape.c + a * how.classes;
-    const T* const d = deltas.data + pixel * deltas.shape.c + 4 * a;
-    const Box raw = decode(Delta{widen(d[0]), widen(d[1]), widen(d[2]), widen(d[3])},
-                           anchor_box(level, cell / level.w, cell % level.w, a));
-    const Box box{clip(raw.x0, how.width), clip(raw.y0, how.height), clip(raw.x1, how.width), clip(raw.y1, how.height)};
-    if (!finite(box)) return false;
-    out.boxes.data[row] = box;
-    out.scores.data[row] = score_of(key);
-    out.labels.data[row] =
-        how.scoring == Scoring::each_class ? int(index_of(key)) % how.classes : likeliest(z, how.classes);
-    out.anchors.data[row] = level.first + at;
-    if (out.chances.data)
-        for (int k = 0; k < how.classes; ++k) out.chances.data[row * how.classes + k] = sigmoid(widen(z[k]));
-    return true;
-}
-
 }  // namespace
 
 namespace cpu {
 
+std::int64_t decode_workspace(Stream, int images, AnchorGrid grid, Decode how) {
+    const std::int64_t items = std::int64_t{images} * pieces_of(grid);
+    return items * (2 * std::int64_t{how.top_k} * std::int64_t{sizeof(Key)} + std::int64_t{sizeof(int)});
+}
+
 template <class T>
-void decode_boxes(Stream stream, HeadOutputs<T> heads, AnchorGrid grid, Decode how, Candidates out, Key* keys,
-                  int* counts) {
-    const int images = heads.logits[0].shape.n, per_image = pieces_of(grid);
-    const std::int64_t room = 2 * std::int64_t{how.top_k};
+void decode_boxes(Stream stream, Decoding<T> d, std::byte* workspace) {
+    const AnchorGrid& grid = d.grid;
+    const int images = d.heads.logits[0].shape.n, per_image = pieces_of(grid);
+    const std::int64_t room = 2 * std::int64_t{d.how.top_k};
+    auto* const keys = reinterpret_cast<Key*>(workspace);
+    auto* const counts = reinterpret_cast<int*>(keys + std::int64_t{images} * per_image * room);
     stream.pool->for_each(std::int64_t{images} * per_image, [&](std::int64_t item, int) {
         int l = 0, at = int(item % per_image);
         for (; at >= pieces_of(grid, l); ++l) at -= pieces_of(grid, l);
         const std::int64_t anchors = level_anchors(grid, l), pieces = pieces_of(grid, l);
         const Piece piece{int(item / per_image), int(anchors * at / pieces), int(anchors * (at + 1) / pieces)};
-        Best best{keys + item * room, how.top_k};
-        scan(heads.logits[l].data, heads.logits[l].shape, grid.per_cell, how, piece, best);
+        Best best{keys + item * room, d.how.top_k};
+        scan(d, l, piece, best);
         counts[item] = best.count;
     });
     stream.pool->for_each(images, [&](std::int64_t n, int) {
-        const std::int64_t start = n * out.boxes.shape.c;
+        const std::int64_t start = n * d.out.boxes.shape.c;
         std::int64_t row = start, item = n * per_image;
         for (int l = 0; l < grid.levels; item += pieces_of(grid, l++)) {
-            const Best best = merge(keys + item * room, counts + item, pieces_of(grid, l), room, how.top_k);
-            for (int i = 0; i < best.count; ++i) row += write_row(heads, grid, how, l, n, best.keys[i], out, row);
+            const Best best = merge(keys + item * room, counts + item, pieces_of(grid, l), room, d.how.top_k);
+            for (int i = 0; i < best.count; ++i) {
+                const Candidate c{int(n), l, int(index_of(best.keys[i])), score_of(best.keys[i])};
+                const Box box = box_of(d.heads, grid, d.how, c);
+                if (is_box(box)) write_row(d.heads, grid, d.how, c, box, d.out, row++);
+            }
         }
-        out.count.data[n] = int(row - start);
+        d.out.count.data[n] = int(row - start);
     });
 }
 
@@ -213,10 +165,10 @@ void decode_boxes(Stream stream, const HeadOutputs<T>& heads, const AnchorGrid& 
             "decode_boxes: the candidates' shapes disagree");
     require(rows.c >= needed, "decode_boxes: room for ", rows.c, " candidates, ", needed, " may come");
     const Arena::Scope scope(scratch);
-    const std::int64_t items = std::int64_t{images} * pieces_of(grid);
-    const auto keys = scratch.take<Key>(items * 2 * how.top_k);
-    const auto counts = scratch.take<int>(items);
-    on_cpu_only<cpu::decode_boxes<T>>(stream, "decode_boxes", heads, grid, how, out, keys.data, counts.data);
+    const auto bytes = measure<cpu::decode_workspace, cuda::decode_workspace>(stream, images, grid, how);
+    std::byte* workspace = scratch.take<std::byte>(bytes).data;
+    const Decoding<T> decoding{heads, grid, how, hopeless_logit(how), out};
+    on<cpu::decode_boxes<T>, cuda::decode_boxes<T>>(stream, decoding, workspace);
 }
 
 template void decode_boxes(Stream, const HeadOutputs<float>&, const AnchorGrid&, Decode, Candidates, Arena&);

@@ -2,41 +2,24 @@
 #include "kernels/match.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/dispatch.h"
+#include "kernels/match_search.h"
 
 namespace star {
 namespace {
 
-struct Range {
-    int first, last;  // half open
-};
-
-// The cells j of [0, cells) for which low < j * stride < high may hold. One more on each side covers rounding.
-Range cells_between(double low, double high, float stride, int cells) {
-    const double first = std::floor(low / double(stride)) - 1, last = std::ceil(high / double(stride)) + 2;
-    return {int(std::clamp(first, 0.0, double(cells))), int(std::clamp(last, 0.0, double(cells)))};
-}
-
-// Calls visit(index, box) for every anchor that may overlap `box` or have its centre there, in ascending order of
-// level.
+// Calls visit(index, box) for every anchor that may overlap `box` or have its centre there.
 template <class Visit>
 void anchors_near(const AnchorGrid& grid, Box box, Visit visit) {
-    if (!(box.x1 > box.x0 && box.y1 > box.y0)) return;  // empty or NaN: overlaps nothing
-    for (int l = 0; l < grid.levels; ++l) {
-        const AnchorLevel& level = grid.level[l];
+    for (int l = 0; l < grid.levels; ++l)
         for (int a = 0; a < grid.per_cell; ++a) {
-            const Box& cell = level.cell[a];
-            const Range rows =
-                cells_between(double(box.y0) - cell.y1, double(box.y1) - cell.y0, level.stride_y, level.h);
-            const Range columns =
-                cells_between(double(box.x0) - cell.x1, double(box.x1) - cell.x0, level.stride_x, level.w);
-            for (int i = rows.first; i < rows.last; ++i)
-                for (int j = columns.first; j < columns.last; ++j)
+            const AnchorLevel& level = grid.level[l];
+            const Cells cells = cells_near(level, a, box);
+            for (int i = cells.i0; i < cells.i1; ++i)
+                for (int j = cells.j0; j < cells.j1; ++j)
                     visit(level.first + (i * level.w + j) * grid.per_cell + a, anchor_box(level, i, j, a));
         }
-    }
 }
 
 struct Image {  // one image's part of the work
@@ -46,57 +29,46 @@ struct Image {  // one image's part of the work
     int first, last;  // its units
     int* match;
     std::int8_t* labels;
-    float* best;       // per anchor: the highest IoU
-    int* unit_anchor;  // per unit: the first of its best anchors
-    float* unit_best;  // per unit: its IoU with that
+    MatchWork work;
 
     bool learns(int u) const { return truths.labels.data[u] != label_ignored; }
 
     void find_best() {
-        std::fill_n(best, grid.total, 0.0f);
-        std::fill_n(match, grid.total, -1);
+        std::fill_n(work.best, grid.total, 0);
         for (int u = first; u < last; ++u) {
-            unit_best[u] = 0, unit_anchor[u] = -1;
-            if (!learns(u)) continue;
-            anchors_near(grid, truths.boxes.data[u], [&](int anchor, Box box) {
-                const float v = iou(box, truths.boxes.data[u]);
-                if (v > best[anchor]) best[anchor] = v, match[anchor] = u;
-                if (v > unit_best[u] || (v == unit_best[u] && v > 0 && anchor < unit_anchor[u]))
-                    unit_best[u] = v, unit_anchor[u] = anchor;
-            });
+            OverlapKey mine = 0;
+            if (learns(u))
+                anchors_near(grid, truths.boxes.data[u], [&](int anchor, Box box) {
+                    const float v = iou(box, truths.boxes.data[u]);
+                    if (!(v > 0)) return;
+                    work.best[anchor] = std::max(work.best[anchor], overlap_key(v, u));
+                    mine = std::max(mine, overlap_key(v, anchor));
+                });
+            work.unit_best[u] = mine;
         }
     }
 
-    void apply_thresholds() {
-        for (int i = 0; i < grid.total; ++i)
-            if (!(best[i] >= how.foreground)) match[i] = best[i] < how.background ? -1 : -2;
-    }
-
-    // The first loop marks the anchors that some unit insists on; among these the second finds the unit of highest IoU.
-    void take_best_anchors() {
+    void wish_for_best() {
         for (int u = first; u < last; ++u)
-            if (unit_anchor[u] >= 0) best[unit_anchor[u]] = 0;
-        for (int u = first; u < last; ++u)
-            if (const int anchor = unit_anchor[u]; anchor >= 0 && unit_best[u] > best[anchor])
-                best[anchor] = unit_best[u], match[anchor] = u;
+            if (const OverlapKey mine = work.unit_best[u]) {
+                OverlapKey& best = work.best[index_of(mine)];
+                best = std::max(best, wish_of(mine, u));
+            }
     }
 
     void ignore_regions() {
         for (int u = first; u < last; ++u)
             if (const Box region = truths.boxes.data[u]; !learns(u))
                 anchors_near(grid, region, [&](int anchor, Box box) {
-                    const bool inside =
-                        box.x() >= region.x0 && box.x() < region.x1 && box.y() >= region.y0 && box.y() < region.y1;
-                    if (match[anchor] == -1 && inside) match[anchor] = -2;
+                    if (match[anchor] == -1 && centre_inside(box, region)) match[anchor] = -2;
                 });
     }
 
     int write_labels() {
         int positives = 0;
         for (int i = 0; i < grid.total; ++i) {
-            const int m = match[i];
-            labels[i] = m >= 0 ? truths.labels.data[m] : m == -1 ? label_background : label_ignored;
-            positives += m >= 0;
+            labels[i] = label_of(match[i], truths.labels.data);
+            positives += match[i] >= 0;
         }
         return positives;
     }
@@ -107,7 +79,7 @@ struct Image {  // one image's part of the work
 namespace cpu {
 
 void match_anchors(Stream stream, AnchorGrid grid, Truths truths, Matching how, View<int> match,
-                   View<std::int8_t> labels, View<int> positives, float* best, int* unit_anchor, float* unit_best) {
+                   View<std::int8_t> labels, View<int> positives, MatchWork work) {
     stream.pool->for_each(match.shape.n, [&](std::int64_t n, int) {
         const std::int64_t at = n * grid.total;
         Image image{grid,
@@ -117,12 +89,10 @@ void match_anchors(Stream stream, AnchorGrid grid, Truths truths, Matching how, 
                     truths.first.data[n + 1],
                     match.data + at,
                     labels.data + at,
-                    best + at,
-                    unit_anchor,
-                    unit_best};
+                    {work.best + at, work.unit_best}};
         image.find_best();
-        image.apply_thresholds();
-        if (how.best_anchor) image.take_best_anchors();
+        if (how.best_anchor) image.wish_for_best();
+        for (int i = 0; i < grid.total; ++i) image.match[i] = matched(image.work.best[i], how);
         image.ignore_regions();
         positives.data[n] = image.write_labels();
     });
@@ -150,11 +120,9 @@ void match_anchors(Stream stream, const AnchorGrid& grid, Truths truths, Matchin
     require(how.background > 0 && how.background <= how.foreground, "match_anchors: background ", how.background,
             ", foreground ", how.foreground);
     const Arena::Scope scope(scratch);
-    const auto best = scratch.take<float>(match.size());
-    const auto unit_anchor = scratch.take<int>(truths.boxes.size());
-    const auto unit_best = scratch.take<float>(truths.boxes.size());
-    on_cpu_only<cpu::match_anchors>(stream, "match_anchors", grid, truths, how, match, labels, positives, best.data,
-                                    unit_anchor.data, unit_best.data);
+    const MatchWork work{scratch.take<OverlapKey>(match.size()).data,
+                         scratch.take<OverlapKey>(truths.boxes.size()).data};
+    on<cpu::match_anchors, cuda::match_anchors>(stream, grid, truths, how, match, labels, positives, work);
 }
 
 }  // namespace star
