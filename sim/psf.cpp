@@ -91,10 +91,11 @@ Psf::Phase Psf::phase(double offset, int plane, int line) const {
     const double weight[4] = {g * g * g / 6, 2.0 / 3 - f * f * (1 - f / 2), 2.0 / 3 - g * g * (1 - g / 2),
                               f * f * f / 6};
     Phase p{};
+    int q = (node - 1) % t.oversampling, pixel = (node - 1) / t.oversampling;
     for (int i = 0; i < 4; ++i) {
-        const int q = node - 1 + i;
-        p.at[i] = q % t.oversampling * plane + q / t.oversampling * line;
+        p.at[i] = q * plane + pixel * line;
         p.weight[i] = float(weight[i]);
+        if (++q == t.oversampling) q = 0, ++pixel;
     }
     return p;
 }

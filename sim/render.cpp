@@ -26,11 +26,15 @@ namespace {
 // Of a tile: small enough to stay in the first-level cache, large enough that few stars lie in several.
 constexpr int tile_rows = 64, tile_columns = 128;
 
+// Stamps of at most this radius are drawn in one go: their part of the table fits the first-level cache.
+constexpr int small_reach = 4;
+
 struct Stamp {
     double x, y;
     float flux;
     int column, row;               // the image's pixel that holds the star; may lie outside
     int left, right, top, bottom;  // of its stamp, cut to the image's edges; right and bottom exclusive
+    bool small;                    // drawn as a whole
 };
 
 class Cutter {
@@ -45,7 +49,7 @@ public:
         const int reach = stamps_.size ? psf_.reach() : psf_.stamp_radius(share, share / stamps_.density);
         if (column + reach < 0 || row + reach < 0 || column - reach >= image_.w || row - reach >= image_.h)
             return false;
-        to = {s.x, s.y, float(s.flux), int(column), int(row), 0, 0, 0, 0};
+        to = {s.x, s.y, float(s.flux), int(column), int(row), 0, 0, 0, 0, reach <= small_reach};
         extent(s.x - stamps_.column, to.column, reach, image_.w, to.left, to.right);
         extent(s.y - stamps_.row, to.row, reach, image_.h, to.top, to.bottom);
         return to.left < to.right && to.top < to.bottom;
@@ -109,24 +113,81 @@ private:
 
 struct Rectangle {
     int left, top, right, bottom;  // right and bottom exclusive
+    bool empty() const { return left >= right || top >= bottom; }
 };
 
-// What of a stamp lies in `tile`, onto the tile's light.
-StampPart part_of(const Stamp& s, const Psf& psf, const Stamps& stamps, const Rectangle& tile, float* light) {
-    const Psf::Phase x = psf.phase_x(s.x - (double(s.column) + stamps.column) - 0.5);
-    const Psf::Phase y = psf.phase_y(s.y - (double(s.row) + stamps.row) - 0.5);
-    const int left = std::max(s.left, tile.left), top = std::max(s.top, tile.top);
-    StampPart part{};
-    part.rows = std::min(s.bottom, tile.bottom) - top, part.columns = std::min(s.right, tile.right) - left;
-    part.out = light + (top - tile.top) * tile_columns + left - tile.left, part.out_stride = tile_columns;
-    part.table = psf.coefficients(), part.table_stride = psf.stride();
-    const int offset = (top - s.row) * psf.stride() + left - s.column;
-    for (int i = 0; i < 4; ++i) {
-        part.at_y[i] = y.at[i] + offset, part.y[i] = y.weight[i] * s.flux;
-        part.at_x[i] = x.at[i], part.x[i] = x.weight[i];
-    }
-    return part;
+Rectangle common(const Rectangle& a, const Rectangle& b) {
+    return {std::max(a.left, b.left), std::max(a.top, b.top), std::min(a.right, b.right), std::min(a.bottom, b.bottom)};
 }
+
+// A star of a tile; the rectangle is where its stamp meets the tile, as seen from the star's own pixel.
+struct Placed {
+    StampTaps taps;
+    Rectangle part;
+    int column, row;  // of the star's own pixel, from the tile's first
+    bool small;
+};
+
+Placed placed(const Stamp& s, const Psf& psf, const Stamps& how, const Rectangle& tile) {
+    const Psf::Phase x = psf.phase_x(s.x - (double(s.column) + how.column) - 0.5);
+    const Psf::Phase y = psf.phase_y(s.y - (double(s.row) + how.row) - 0.5);
+    Placed p{};
+    for (int i = 0; i < 4; ++i) {
+        p.taps.at_y[i] = y.at[i], p.taps.y[i] = y.weight[i] * s.flux;
+        p.taps.at_x[i] = x.at[i], p.taps.x[i] = x.weight[i];
+    }
+    p.part = common({s.left, s.top, s.right, s.bottom}, tile);
+    p.part = {p.part.left - s.column, p.part.top - s.row, p.part.right - s.column, p.part.bottom - s.row};
+    p.column = s.column - tile.left, p.row = s.row - tile.top;
+    p.small = s.small;
+    return p;
+}
+
+// Draws the stars of a tile.
+class Drawing {
+public:
+    Drawing(const Psf& psf, const RenderKernels& kernels, float* light) : psf_(psf), kernels_(kernels), light_(light) {}
+
+    // The table's part that a large stamp reads is larger than the first-level cache. So all stars draw a block of
+    // their stamps, then the next block: a pixel sums its stars block by block, in their order, which is a function of
+    // where they lie from it. Small stamps come first, whole.
+    void draw(const std::vector<Placed>& stars) const {
+        Rectangle all{0, 0, 0, 0};
+        for (const Placed& s : stars) {
+            if (s.small) add(s, s.part);
+            all = {std::min(all.left, s.part.left), std::min(all.top, s.part.top), std::max(all.right, s.part.right),
+                   std::max(all.bottom, s.part.bottom)};
+        }
+        for (int top = first(all.top, block_rows); top < all.bottom; top += block_rows)
+            for (int left = first(all.left, block_columns); left < all.right; left += block_columns) {
+                const Rectangle block{left, top, left + block_columns, top + block_rows};
+                for (const Placed& s : stars)
+                    if (!s.small) add(s, common(s.part, block));
+            }
+    }
+
+private:
+    static constexpr int block_rows = 6, block_columns = 32;
+    // The block that holds `at`; one is centred on the star.
+    static int first(int at, int size) {
+        const int from = at + size / 2;
+        return (from >= 0 ? from / size : -ceil_div(-from, size)) * size - size / 2;
+    }
+
+    void add(const Placed& s, const Rectangle& r) const {
+        if (r.empty()) return;
+        StampPart part{};
+        part.taps = &s.taps;
+        part.out = light_ + (s.row + r.top) * tile_columns + s.column + r.left, part.out_stride = tile_columns;
+        part.table = psf_.coefficients() + r.top * psf_.stride() + r.left, part.table_stride = psf_.stride();
+        part.rows = r.bottom - r.top, part.columns = r.right - r.left;
+        kernels_.add(part);
+    }
+
+    const Psf& psf_;
+    const RenderKernels& kernels_;
+    float* light_;
+};
 
 // Adds a tile's light to the image; its sum.
 double pour(const std::vector<float>& light, const Rectangle& tile, View<float> image) {
@@ -151,14 +212,20 @@ double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf&
     const RenderKernels& kernels = render_kernels(pool.isa());
 
     std::vector<double> landed(std::size_t(tiles.count()), 0.0);
-    std::vector<std::vector<float>> scratch(std::size_t(pool.threads()));
+    struct Scratch {
+        std::vector<float> light;
+        std::vector<Placed> stars;
+    };
+    std::vector<Scratch> scratch(std::size_t(pool.threads()));
     pool.for_each(tiles.count(), [&](std::int64_t i, int worker) {
         const int top = int(i / tiles.across()) * tile_rows, left = int(i % tiles.across()) * tile_columns;
         const Rectangle tile{left, top, std::min(left + tile_columns, width), std::min(top + tile_rows, height)};
         // Starlight is summed on its own: what lands doesn't depend on what the image holds already.
-        auto& light = scratch[std::size_t(worker)];
+        auto& [light, stars] = scratch[std::size_t(worker)];
         light.assign(std::size_t(tile_rows) * tile_columns, 0.0f);
-        tiles.for_stamps(i, [&](const Stamp& s) { kernels.add(part_of(s, psf, how, tile, light.data())); });
+        stars.clear();
+        tiles.for_stamps(i, [&](const Stamp& s) { stars.push_back(placed(s, psf, how, tile)); });
+        Drawing(psf, kernels, light.data()).draw(stars);
         landed[std::size_t(i)] = pour(light, tile, image);
     });
     double sum = 0;

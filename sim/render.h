@@ -28,9 +28,10 @@ struct Stamps {
 /// image (1,H,W,1); nothing else of it is read or written. Sources may lie anywhere, also outside.
 /// Returns the flux that landed in the image: less than what was sent by what fell outside the image, the stamps and
 /// the table (1 - psf.energy()). Throws Error for a source that isn't finite.
-/// Deterministic: a star's stamp is a function of the star alone, and a pixel sums its stars in the order of `sources`:
-/// the same bits for any threads and for any tiles of one list of stars, on one instruction set (pool.isa()). Between
-/// instruction sets a pixel differs by rounding: at most 24 units of float's 2^-24 per star of the sum of |terms|.
+/// Deterministic: a star's stamp is a function of the star alone, and the order in which a pixel sums its stars is one
+/// of where they lie from it and of their places in `sources`: the same bits for any threads and for any tiles of one
+/// list of stars, on one instruction set (pool.isa()). Between instruction sets a pixel differs by rounding: a chain of
+/// at most 17 sums per star.
 double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf& psf, View<float> image,
               const Stamps& stamps);
 

@@ -1,4 +1,4 @@
-// Adds stamps to an image, two vectors of columns at a time.
+// Adds stamps to an image, a vector of columns at a time.
 #include "sim/render_simd.h"
 
 #include "kernels/conv_vector.h"
@@ -35,54 +35,46 @@ namespace {
 }
 #endif
 
-// `whole` vectors of columns, and one more of `rest` columns if `some`, of all rows.
-template <int whole, bool some>
+// A vector of columns, of `rest` columns if `some`, of all rows.
+template <bool some>
 [[gnu::always_inline]] inline void add_columns(const StampPart& s, int column, int rest) {
-    constexpr int vectors = whole + some;
-    Vector wy[4], wx[4];
+    constexpr bool roomy = lanes == 16;  // 32 registers hold all products of weights; with 16, rows are summed first
+    const StampTaps& taps = *s.taps;
+    Vector wx[4], wy[4], weight[4][4];
     const float* from[4];
     std::int64_t at[4];
-    for (int i = 0; i < 4; ++i) wy[i] = all(s.y[i]), wx[i] = all(s.x[i]), from[i] = s.table + s.at_y[i] + column;
-    for (int j = 0; j < 4; ++j) at[j] = s.at_x[j];
-    const auto get = [rest](const float* p, int v) __attribute__((always_inline)) {
-        return v < whole ? load(p + v * lanes) : load_some(p + v * lanes, rest);
+    for (int i = 0; i < 4; ++i) {
+        from[i] = s.table + taps.at_y[i] + column, at[i] = taps.at_x[i];
+        wx[i] = all(taps.x[i]), wy[i] = all(taps.y[i]);
+        for (int j = 0; j < 4; ++j) weight[i][j] = all(taps.y[i] * taps.x[j]);
+    }
+    const auto get = [rest](const float* p) __attribute__((always_inline)) {
+        return some ? load_some(p, rest) : load(p);
     };
     float* out = s.out + column;
     for (int row = 0; row < s.rows; ++row) {
-        Vector sum[vectors];
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; ++v) sum[v] = get(out, v);
+        Vector sum = get(out);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; ++v) {
-                Vector line = wx[0] * get(from[i] + at[0], v);
-#pragma GCC unroll 3
-                for (int j = 1; j < 4; ++j) line = multiply_add(wx[j], get(from[i] + at[j], v), line);
-                sum[v] = multiply_add(wy[i], line, sum[v]);
-            }
+            Vector line = roomy ? sum : wx[0] * get(from[i] + at[0]);
+#pragma GCC unroll 4
+            for (int j = roomy ? 0 : 1; j < 4; ++j)
+                line = multiply_add(roomy ? weight[i][j] : wx[j], get(from[i] + at[j]), line);
+            sum = roomy ? line : multiply_add(wy[i], line, sum);
             from[i] += s.table_stride;
         }
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; ++v)
-            if (v < whole)
-                store(out + v * lanes, sum[v]);
-            else
-                store_some(out + v * lanes, sum[v], rest);
+        if (some)
+            store_some(out, sum, rest);
+        else
+            store(out, sum);
         out += s.out_stride;
     }
 }
 
 void add(const StampPart& s) {
     int column = 0;
-    for (; column + 2 * lanes <= s.columns; column += 2 * lanes) add_columns<2, false>(s, column, 0);
-    const int left = s.columns - column;
-    if (left > lanes)
-        add_columns<1, true>(s, column, left - lanes);
-    else if (left == lanes)
-        add_columns<1, false>(s, column, 0);
-    else if (left > 0)
-        add_columns<0, true>(s, column, left);
+    for (; column + lanes <= s.columns; column += lanes) add_columns<false>(s, column, 0);
+    if (column < s.columns) add_columns<true>(s, column, s.columns - column);
 }
 
 }  // namespace

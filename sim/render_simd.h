@@ -6,16 +6,20 @@
 
 namespace star {
 
-/// The part of one star's stamp that lies in an image: for r < rows, n < columns
+/// Where a star lies between the nodes of its PSF's table (Psf::Phase); the flux is in y's weights.
+struct StampTaps {
+    int at_y[4], at_x[4];
+    float y[4], x[4];
+};
+
+/// A part of one star's stamp: for r < rows, n < columns
 ///   out[r * out_stride + n] += sum over i, j < 4 of y[i] x[j] table[at_y[i] + at_x[j] + r * table_stride + n].
 /// Nothing else is read or written.
 struct StampPart {
+    const StampTaps* taps;
     float* out;
     const float* table;
-    std::int64_t out_stride;
-    int table_stride, rows, columns;
-    int at_y[4], at_x[4];
-    float y[4], x[4];
+    int out_stride, table_stride, rows, columns;
 };
 
 struct RenderKernels {
