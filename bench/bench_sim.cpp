@@ -1,9 +1,10 @@
-// Speed of the simulator on this machine: stars rendered, pixels exposed and whole fields per second.
-#include <algorithm>
-#include <chrono>
+// Speed of the simulator on this machine, and stars drawn for comparison with peers (galsim.py).
 #include <cstdio>
+#include <fstream>
+#include <string>
 #include <vector>
 
+#include "bench/timing.h"
 #include "kernels/random.h"
 #include "sim/field.h"
 
@@ -11,56 +12,189 @@ using namespace star;
 
 namespace {
 
-template <class Work>
-double seconds(Work&& work) {  // median of five
-    std::vector<double> times;
-    for (int i = 0; i < 5; ++i) {
-        const auto start = std::chrono::steady_clock::now();
-        work();
-        times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+struct Options {
+    int threads = 0, psf_width = 0, columns = 0, rows = 0;
+    double oversampling = 4;
+    bool fields = true;
+    std::string json, psf, stars, image;  // files; psf, stars and image are raw little-endian numbers
+};
+
+struct Row {
+    std::string operation;
+    double per_second;  // per second of processor time, all threads together
+    std::string unit;
+    bench::Times times;
+};
+
+template <class T>
+std::vector<T> read(const std::string& path) {
+    std::ifstream in(path, std::ios::binary | std::ios::ate);
+    std::vector<T> values(in ? std::size_t(in.tellg()) / sizeof(T) : 0);
+    in.seekg(0);
+    if (!in.read(reinterpret_cast<char*>(values.data()), std::streamsize(values.size() * sizeof(T))))
+        fail(Fault::input, path, ": can't be read");
+    return values;
+}
+
+Psf load_psf(const Options& o) {
+    if (o.psf.empty()) return Psf::moffat(1.7, 3, {4, 50});
+    const auto pixels = read<float>(o.psf);
+    const int height = o.psf_width ? int(pixels.size() / std::size_t(o.psf_width)) : 0;
+    return Psf::from_image({pixels, o.psf_width, height, o.oversampling, PsfValues::effective, false});
+}
+
+// Draws the stars of a file (x, y, flux; whole tables, no cut) and writes the image.
+void draw(const Options& o, ThreadPool& pool) {
+    const auto numbers = read<double>(o.stars);
+    std::vector<PointSource> stars;
+    for (std::size_t i = 0; i + 2 < numbers.size(); i += 3)
+        stars.push_back({numbers[i], numbers[i + 1], numbers[i + 2]});
+    std::vector<float> image(std::size_t(o.rows) * std::size_t(o.columns));
+    render(pool, stars, load_psf(o), {image.data(), {1, o.rows, o.columns, 1}});
+    std::ofstream out(o.image, std::ios::binary);
+    out.write(reinterpret_cast<const char*>(image.data()), std::streamsize(image.size() * sizeof(float)));
+    if (!out.flush()) fail(Fault::output, o.image, ": can't be written");
+}
+
+class Bench {
+public:
+    explicit Bench(ThreadPool& pool) : pool_(pool) {}
+
+    void stamps(const Psf& psf, int size, int count) {
+        const int n = 1000;
+        std::vector<float> image(n * n);
+        std::vector<PointSource> stars;
+        Random r(1, 1);
+        for (int i = 0; i < count; ++i) {
+            const double x = r.uniform(0.5 * size, n - 0.5 * size);
+            stars.push_back({x, r.uniform(0.5 * size, n - 0.5 * size), 1000});
+        }
+        Stamps how;
+        how.size = size;
+        run("render " + std::to_string(size) + " x " + std::to_string(size), count, "stars", [&] {
+            render(pool_, stars, psf, {image.data(), {1, n, n, 1}}, how);
+        });
     }
-    std::sort(times.begin(), times.end());
-    return times[2];
+
+    void noise(double mean, Exposure e) {
+        const int n = 1000;
+        e.sky = mean / e.exptime_s, e.dark = 0;
+        char what[64];
+        std::snprintf(what, sizeof what, "a mean of %g e%s", mean, e.drizzle_sigma > 0 ? ", drizzled" : "");
+        std::vector<float> image(n * n);
+        std::uint64_t index = 0;
+        run(std::string("expose ") + what, n * n * 1e-6, "Mpx", [&] {
+            std::fill(image.begin(), image.end(), 0.0f);
+            expose(pool_, {image.data(), {1, n, n, 1}}, {}, e, 1, index++);
+        });
+    }
+
+    void fields(int size, int count) {
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {});
+        std::vector<std::size_t> stars(static_cast<std::size_t>(count));
+        const std::string of = std::to_string(count) + " fields of " + std::to_string(size) + " px at jamming";
+        run("catalogues of " + of, count, "fields", [&] {
+            pool_.for_each(count, [&](std::int64_t i, int) {
+                make_mock({}, simulator.psf(), {}, size, size, 16, 1, std::uint64_t(i));
+            });
+        });
+        run(of, count, "fields", [&] {
+            pool_.for_each(count, [&](std::int64_t i, int) {
+                stars[std::size_t(i)] = simulator.make(pool_, size, size, 16, 1, std::uint64_t(i)).truth.stars.size();
+            });
+        });
+        std::size_t drawn = 0;
+        for (std::size_t n : stars) drawn += n;
+        std::printf("  %zu stars in the fields and their margins of 16 px\n", drawn);
+    }
+
+    const std::vector<Row>& rows() const { return rows_; }
+
+private:
+    template <class Work>
+    void run(const std::string& operation, double amount, const char* unit, Work&& work) {
+        bench::Timer timer;
+        double total = timer.run(work);
+        if (total < 1) {  // that was the warm-up
+            timer = {};
+            for (total = 0; total < 0.3 || timer.runs() < 5;) total += timer.run(work);
+        }
+        const bench::Times t = timer.times();
+        rows_.push_back({operation, amount / t.processor, unit, t});
+        std::printf("  %-48s %12.6g %s/s of one core, %8.4f s on the clock\n", operation.c_str(), amount / t.processor,
+                    unit, t.median);
+    }
+    ThreadPool& pool_;
+    std::vector<Row> rows_;
+};
+
+void write_json(const std::vector<Row>& rows, const std::string& path, const ThreadPool& pool) {
+    std::ofstream out(path);
+    out << "{\"threads\": " << pool.threads() << ", \"isa\": \"" << isa_name(pool.isa()) << "\", \"rows\": [";
+    for (const Row& r : rows)
+        out << (&r == rows.data() ? "\n" : ",\n") << "  {\"operation\": \"" << r.operation
+            << "\", \"per_core_second\": " << r.per_second << ", \"unit\": \"" << r.unit
+            << "\", \"median_s\": " << r.times.median << ", \"processor_s\": " << r.times.processor
+            << ", \"spread\": " << r.times.spread << ", \"runs\": " << r.times.runs << "}";
+    out << "\n]}\n";
+    if (!out.flush()) fail(Fault::output, path, ": can't be written");
+}
+
+Options parse(int argc, char** argv) {
+    Options o;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const std::string key = argv[i], value = argv[i + 1];
+        if (key == "--threads")
+            o.threads = std::stoi(value);
+        else if (key == "--json")
+            o.json = value;
+        else if (key == "--psf")
+            o.psf = value;
+        else if (key == "--psf-width")
+            o.psf_width = std::stoi(value);
+        else if (key == "--oversampling")
+            o.oversampling = std::stod(value);
+        else if (key == "--stars")
+            o.stars = value;
+        else if (key == "--image")
+            o.image = value;
+        else if (key == "--fields")
+            o.fields = value != "no";
+        else if (key == "--columns")
+            o.columns = std::stoi(value);
+        else if (key == "--rows")
+            o.rows = std::stoi(value);
+        else
+            fail(Fault::usage, "unknown option ", key);
+    }
+    return o;
+}
+
+void bench_all(const Options& o, ThreadPool& pool) {
+    std::printf("%d thread%s, %s\n", pool.threads(), pool.threads() > 1 ? "s" : "", isa_name(pool.isa()));
+    const Psf psf = load_psf(o);
+    Bench bench(pool);
+    bench.stamps(psf, 31, 20000);
+    bench.stamps(psf, 100, 5000);
+    for (double mean : {5.0, 20.0, 46.5, 2000.8}) bench.noise(mean, {});
+    Exposure drizzled;
+    drizzled.drizzle_sigma = 0.4;
+    bench.noise(46.5, drizzled);
+    if (o.fields) bench.fields(512, 20), bench.fields(100, 5000);
+    if (!o.json.empty()) write_json(bench.rows(), o.json, pool);
 }
 
 }  // namespace
 
-int main() {
-    const int n = 1000;
-    std::vector<float> image(n * n);
-    const View<float> view{image.data(), {1, n, n, 1}};
-    std::vector<PointSource> stars;
-    Random r(1, 1);
-    for (int i = 0; i < 50000; ++i) {
-        const double x = r.uniform(0, n);
-        stars.push_back({x, r.uniform(0, n), 1000});
-    }
-    for (int threads : {1, 0}) {
-        ThreadPool pool(threads);
-        std::printf("%d thread%s\n", pool.threads(), pool.threads() > 1 ? "s" : "");
-        for (double radius : {15.0, 50.0}) {
-            const Psf psf = Psf::moffat(1.7, 3, {4, radius - 1});
-            const std::size_t count = radius > 20 ? 5000 : stars.size();
-            const double t = seconds([&] { render(pool, {stars.data(), count}, psf, view); });
-            std::printf("  render, %3d x %3d px stamps  %9.0f stars/s\n", 2 * psf.reach() + 1, 2 * psf.reach() + 1,
-                        double(count) / t);
-        }
-        for (double sky : {0.29, 13.3}) {
-            Exposure e;
-            e.sky = sky;
-            const double t = seconds([&] {
-                std::fill(image.begin(), image.end(), 0.0f);
-                expose(pool, view, {}, e, 1, 1);
-            });
-            std::printf("  expose, sky of %4.0f e         %9.2f Mpx/s\n", e.sky * e.exptime_s, n * n / t * 1e-6);
-        }
-        Exposure e;
-        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), e, {});
-        std::uint64_t index = 0;
-        const double mock = seconds([&] { make_mock({}, simulator.psf(), e, 512, 512, 16, 1, index++); });
-        std::size_t drawn = 0;
-        const double t = seconds([&] { drawn = simulator.make(pool, 512, 512, 16, 1, index++).truth.stars.size(); });
-        std::printf("  field of 512 x 512 px, %zu stars at jamming: %.1f fields/s (mock %.1f ms)\n", drawn, 1 / t,
-                    mock * 1e3);
-    }
+int main(int argc, char** argv) try {
+    const Options options = parse(argc, argv);
+    ThreadPool pool(options.threads);
+    options.stars.empty() ? bench_all(options, pool) : draw(options, pool);
+} catch (const std::exception& e) {
+    std::fprintf(stderr,
+                 "bench_sim: %s\nusage: bench_sim [--threads N] [--json FILE] [--fields no] [--psf FILE --psf-width N "
+                 "--oversampling K]\n"
+                 "       bench_sim --stars FILE --image FILE --columns N --rows N [--psf ...]\n",
+                 e.what());
+    return 2;
 }
