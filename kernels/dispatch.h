@@ -16,13 +16,6 @@ void on(Stream stream, A... args) {
     on_cpu(stream, args...);
 }
 
-/// For an operation that has no CUDA kernel: throws Error (Fault::device) on a CUDA stream.
-template <auto on_cpu, class... A>
-void on_cpu_only(Stream stream, const char* operation, A... args) {
-    if (stream.device.kind == Device::Kind::cuda) fail(Fault::device, operation, ": no CUDA kernel yet");
-    if (!stream.dry) on_cpu(stream, args...);
-}
-
 /// A number that depends on the device (the size of an operation's workspace), also on a dry stream.
 template <auto on_cpu, auto on_cuda, class... A>
 auto measure(Stream stream, A... args) {

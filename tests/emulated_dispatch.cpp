@@ -1,4 +1,4 @@
-// The public operations on a CUDA stream reach the CUDA kernels, and what has none says so.
+// The public operations on a CUDA stream reach the CUDA kernels.
 #include <doctest/doctest.h>
 
 #include "kernels/dispatch.h"
@@ -33,14 +33,4 @@ TEST_CASE("star::conv_forward and star::focal_loss on a CUDA stream are the CUDA
     focal_loss<float>(dry(q.stream), {nullptr, f.logits}, nullptr, fin.stride, {nullptr, {1, 1, 1, 2}}, f.how,
                       {nullptr, f.logits}, nullptr, measured);
     CHECK(measured.peak() == scratch.peak());
-}
-
-TEST_CASE("an operation without a CUDA kernel says so") {
-    Queue q;
-    try {
-        on_cpu_only<[](Stream) {}>(q.stream, "an operation");
-        FAIL("nothing was thrown");
-    } catch (const Error& e) {
-        CHECK(e.fault == Fault::device);
-    }
 }

@@ -23,7 +23,7 @@ void Common::add_to(CLI::App& app) {
         ->capture_default_str()
         ->check(CLI::Range(0, 4096))
         ->group(group);
-    app.add_option("--device", device, "auto, cpu, cuda or cuda:N")->capture_default_str()->group(group);
+    app.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a GPU if there is one")->capture_default_str()->group(group);
     app.add_flag("--overwrite", overwrite, "Replace existing outputs")->group(group);
     app.add_flag("-q,--quiet", quiet, "Warnings and errors only")->group(group);
     app.add_flag("-v,--verbose", verbose, "Say more")->group(group);
@@ -34,6 +34,7 @@ Console Common::console() const {
 }
 
 Device Common::chosen_device() const {
+    if (device == "auto" && cuda_devices() > 0) return {Device::Kind::cuda, 0};
     if (device == "auto" || device == "cpu") return {};
     const bool numbered = device.rfind("cuda:", 0) == 0;
     if (device != "cuda" && !numbered) fail(Fault::usage, "--device ", device, ": choose auto, cpu, cuda or cuda:N");

@@ -23,7 +23,7 @@ struct Common {
 
     void add_to(CLI::App& app);
     Console console() const;
-    /// The device that --device names; "auto" is the CPU until every kernel exists on CUDA. Throws Error
+    /// The device that --device names; "auto" is the first CUDA device, or the CPU where there is none. Throws Error
     /// (Fault::device).
     Device chosen_device() const;
     /// Built-in preset, built-in architecture, --config files in order, then --set: later layers win. Empty names are
