@@ -106,6 +106,14 @@ Cluster ngc2298(double pixel_scale, int width, int height, double offset_arcmin)
     return c;
 }
 
+Cluster m31_cluster(double pixel_scale, double x, double y, double stars) {
+    Cluster c;
+    c.core_px = 0.5 / pixel_scale, c.concentration = 1, c.distance_modulus = 24.47;
+    c.x = x, c.y = y, c.stars = stars;
+    c.giants = 1, c.giant_tip = -1.5, c.giant_base = 6, c.giant_slope = 0.2;
+    return c;
+}
+
 std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, int width, int height, double margin,
                                std::uint64_t seed, std::uint64_t index) {
     check_cluster(c);

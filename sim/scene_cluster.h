@@ -56,6 +56,11 @@ void check_cluster(const Cluster& c);  ///< Throws Error (Fault::usage) naming t
 /// of a field of width x height px (0: the core).
 Cluster ngc2298(double pixel_scale, int width, int height, double offset_arcmin);
 
+/// A compact cluster in M31 at (x, y), of `stars` stars down to 6 mag below M31's distance modulus (24.47, McConnachie
+/// et al. 2005) in F475W: core radius 0.5 arcsec (1.9 pc), concentration 1, one luminosity function 10^(0.2 M) from a
+/// tip at M = -1.5. These are round numbers of ours for a typical cluster, not a fit to any.
+Cluster m31_cluster(double pixel_scale, double x, double y, double stars);
+
 /// The stars of the cluster within `margin` px of [0, width) x [0, height). Companions are stars of their own, in the
 /// same place. Star i of the cluster is a function of seed, index and i alone, so that neighbouring fields of one
 /// cluster (equal seed and index, another centre) agree. Throws Error (Fault::usage) above 2^26 stars.
