@@ -8,6 +8,7 @@
 #include "kernels/match.h"
 #include "sim/scatter.h"
 #include "sim/streams.h"
+#include "sim/truth_geometry.h"
 
 namespace star {
 namespace {
@@ -40,8 +41,8 @@ Star grow(const Mock& o, const Psf& psf, const Exposure& exposure, const Star& b
     Star s;
     s.mag = random.uniform(previous.mag, std::max(previous.mag, std::min(base.mag + o.contrast, o.mag_limit)));
     s.flux = electrons(s.mag, exposure);
-    const double dist_max = psf.radius_at(0.5 * s.flux / previous.flux) + psf.radius_at(0.5);
-    const double distance = random.uniform(o.dist_min, std::max(o.dist_min, dist_max));
+    const double distance =
+        random.uniform(o.dist_min, std::max(o.dist_min, dist_max(psf, previous.flux, s.flux)));
     const double angle = 2 * std::numbers::pi * random.uniform();
     s.x = previous.x + distance * std::cos(angle);
     s.y = previous.y + distance * std::sin(angle);
@@ -95,7 +96,7 @@ MockField make_mock(const Mock& o, const Psf& psf, const Exposure& exposure, int
     require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "mock: a field of ", width, "x", height,
             ", margin ", margin);
     const double x0 = -margin, y0 = -margin, x1 = width + margin, y1 = height + margin, area = (x1 - x0) * (y1 - y0);
-    const double half_width = std::max(o.box_fwhm * psf.fwhm(), o.box_min);
+    const double half_width = box_half_width(psf, o.box_fwhm, o.box_min);
     const double sigma = native_sigma(exposure) * std::sqrt(psf.noise_area());  // of a matched filter, in electrons
 
     Random places(seed_of(seed, Draw::places, index), 0), members(seed_of(seed, Draw::members, index), 0);

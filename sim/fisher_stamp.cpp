@@ -1,0 +1,75 @@
+// The PSF's spline and its derivatives over a stamp.
+#include "sim/fisher_stamp.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace star {
+namespace {
+
+// Derivatives of the four B-spline weights by the star's offset. Weights are f^3/6 and (1-f)^3/6 at the ends, f the
+// place between two nodes: it is read back from the larger, which float holds well.
+void slopes(const Psf::Phase& phase, int oversampling, double* out) {
+    const double low = std::cbrt(6.0 * double(phase.weight[0])), high = std::cbrt(6.0 * double(phase.weight[3]));
+    const double f = low > high ? 1 - low : high, g = 1 - f;
+    const double by_f[4] = {-g * g / 2, f * (1.5 * f - 2), g * (2 - 1.5 * g), f * f / 2};
+    for (int i = 0; i < 4; ++i) out[i] = -oversampling * by_f[i];  // f falls as the star moves up
+}
+
+}  // namespace
+
+FisherStamp::FisherStamp(const Psf& psf, double lost) : psf_(psf), radius_(psf.reach()) {
+    require(lost > 0 && lost < 1, "Fisher stamp: ", lost, " lost");
+    std::vector<double> ring(std::size_t(psf.reach()) + 1);  // sum of e^2 over the squares' outlines
+    for (int y = -psf.reach(); y <= psf.reach(); ++y)
+        for (int x = -psf.reach(); x <= psf.reach(); ++x) {
+            const double e = psf.at(x, y);
+            ring[std::size_t(std::max(std::abs(x), std::abs(y)))] += e * e;
+        }
+    double total = 0, outside = 0;
+    for (double v : ring) total += v;
+    // One pixel more than the centred star needs: others reach further to one side.
+    while (radius_ > 1 && (outside += ring[std::size_t(radius_)]) <= lost * total) --radius_;
+    radius_ = std::min(radius_ + 1, psf.reach());
+
+    std::vector<double> stamp(3 * std::size_t(side()) * std::size_t(side()));
+    for (int py = 0; py < 8; ++py)
+        for (int px = 0; px < 8; ++px) {
+            fill(px / 8.0, py / 8.0, stamp.data());
+            double sum = 0;
+            for (int r = 0; r < side(); ++r)
+                for (int c = 0; c < side(); ++c) {
+                    const double e = stamp[std::size_t((3 * r + 2) * side() + c)];
+                    sum += e * e;
+                }
+            sharpest_ = std::max(sharpest_, sum);
+        }
+}
+
+void FisherStamp::fill(double x, double y, double* out) const {
+    const Psf::Phase px = psf_.phase_x(x - std::floor(x) - 0.5), py = psf_.phase_y(y - std::floor(y) - 0.5);
+    double dx[4], dy[4];
+    slopes(px, psf_.oversampling(), dx);
+    slopes(py, psf_.oversampling(), dy);
+    const int n = side();
+    for (int row = 0; row < n; ++row) {
+        double *by_x = out + std::size_t(row) * 3 * std::size_t(n), *by_y = by_x + n, *value = by_y + n;
+        std::fill_n(by_x, 3 * n, 0.0);
+        for (int i = 0; i < 4; ++i) {
+            const float* line = psf_.coefficients() + (py.at[i] + (row - radius_) * psf_.stride() - radius_);
+            const float *a = line + px.at[0], *b = line + px.at[1], *c = line + px.at[2], *d = line + px.at[3];
+            const double wy = py.weight[i];
+            for (int col = 0; col < n; ++col) {
+                const double along = px.weight[0] * double(a[col]) + px.weight[1] * double(b[col]) +
+                                     px.weight[2] * double(c[col]) + px.weight[3] * double(d[col]);
+                const double slope =
+                    dx[0] * double(a[col]) + dx[1] * double(b[col]) + dx[2] * double(c[col]) + dx[3] * double(d[col]);
+                value[col] += wy * along;
+                by_x[col] += wy * slope;
+                by_y[col] += dy[i] * along;
+            }
+        }
+    }
+}
+
+}  // namespace star
