@@ -135,7 +135,7 @@ void launch_product(Stream stream, const Problem<bf16>& q, Blocks blocks) {
     // What no network of ours has is gathered, one width for all of it.
     if (!tensor::whole_pieces(q.dy, q.plan.channels))
         launch_tensor<64, Pieces::gathered, false>(stream, q, blocks);
-    else if (g.source.c == 1 && g.taps_w <= tensor::piece)
+    else if (g.source.c == 1 && tensor::short_lines(g.taps_h, g.taps_w))
         launch_tensor<64, Pieces::line, true>(stream, q, blocks);
     else if (!tensor::whole_pieces(q.x, g.source.c))
         launch_tensor<64, Pieces::gathered, true>(stream, q, blocks);

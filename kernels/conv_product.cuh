@@ -23,6 +23,7 @@ inline bool whole_pieces(const void* data, int extent) {
 /// How an operand of taps and channels comes by its pieces. whole: 8 channels of a tap, copied asynchronously. line: of
 /// one channel, a line of a filter no wider than 8 taps and padded to 8. gathered: any 8 in sequence.
 enum class Pieces { whole, line, gathered };
+inline bool short_lines(int taps_h, int taps_w) { return taps_w <= piece && taps_h < 1 << 20; }  // padded: still an int
 
 /// A slice of an operand that lies in memory along the depth. A row is 64 bytes, so two rows span all banks; pieces
 /// change places within a row so that the same piece of eight rows in sequence falls in different banks, as do eight
