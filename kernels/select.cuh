@@ -75,7 +75,7 @@ __device__ float select(const Source& from, Kept kept, unsigned rank, SelectShar
     while (low < high) {
         int shift = 0;
         while ((high - low) >> shift >= unsigned(select_bins)) ++shift;
-        sync_block();  // whoever read s before has done so
+        // Nobody reads the bins now: find_bin was the last, before a barrier.
         for (int b = int(threadIdx.x); b < select_bins; b += int(blockDim.x)) s.bins[b] = 0;
         sync_block();  // the bins are empty
         float v;

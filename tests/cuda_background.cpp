@@ -78,15 +78,27 @@ TEST_CASE("the CUDA sky mesh of few, equal, negative, zero, tiny and huge pixels
         for (const Mesh& how : {Mesh{16, 1}, Mesh{16, 3, 3, 0}, Mesh{32, 1, 1.5f}}) check(*image, nullptr, how);
     check(Array<float>(s, std::vector<float>(1024, 3.0f)), nullptr, {16, 3});
     check(Array<float>({1, 1, 6, 1}, {5, 1, -2, 5, 8, 8}), nullptr, {1, 1});
-    // Clipping below one sigma: what is left shrinks to the least of the two in the middle's upper one.
-    const Array<float> two({1, 1, 2, 1}, {1, 5});
+}
+
+TEST_CASE("the CUDA sky clips as the CPU does where every pixel is at the edge or beyond it") {
+    if (gpu_missing()) return;
     Both d;
-    const OnGpu<float> pixels(d.gpu.stream, two), level(d.gpu.stream, {1, 1, 1, 1}), rms(d.gpu.stream, {1, 1, 1, 1});
-    background_mesh(d.gpu.stream, pixels.read(), {}, {4, 1, 0.5f}, level.view(), rms.view(), d.scratch);
-    Array<float> cpu_level({1, 1, 1, 1}), cpu_rms({1, 1, 1, 1});
-    background_mesh(d.cpu.stream, two.view(), {}, {4, 1, 0.5f}, cpu_level.view(), cpu_rms.view(), d.cpu.arena);
-    CHECK(level.get() == cpu_level);
-    CHECK(rms.get() == cpu_rms);
+    const Stream q = d.gpu.stream;
+    const auto check = [&](const std::vector<float>& values, float clip) {
+        const Array<float> image({1, 1, int(values.size()), 1}, values);
+        const Mesh how{8, 1, clip};
+        const OnGpu<float> pixels(q, image), level(q, {1, 1, 1, 1}), rms(q, {1, 1, 1, 1});
+        background_mesh(q, pixels.read(), {}, how, level.view(), rms.view(), d.scratch);
+        Array<float> cpu_level({1, 1, 1, 1}), cpu_rms({1, 1, 1, 1});
+        background_mesh(d.cpu.stream, image.view(), {}, how, cpu_level.view(), cpu_rms.view(), d.cpu.arena);
+        CHECK(level.get() == cpu_level);
+        CHECK(rms.get() == cpu_rms);
+        return cpu_level[0];
+    };
+    CHECK(check({-1, 1, -1, 1}, 1) == 0);      // exactly at one sigma: all stay
+    CHECK(check({1, 5}, 0.5f) == 5);           // both beyond: one stays
+    CHECK(check({0, 1, 11, 10}, 0.5f) == 10);  // the least that isn't too low
+    CHECK(check({0, 0, 10, 10}, 0.5f) == 10);
 }
 
 TEST_CASE("a CUDA mesh becomes an image by bilinear interpolation") {
