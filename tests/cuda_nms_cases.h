@@ -47,6 +47,8 @@ inline BoxSet identical_boxes(int count) {
     return s;
 }
 
+int many_boxes();  ///< as many as the device can do in a second or so
+
 struct KeptRows {
     std::vector<int> index, count;  // rows behind an image's count are as they were: -1
     bool operator==(const KeptRows&) const = default;

@@ -7,6 +7,8 @@
 using namespace star;
 using namespace star::test;
 
+int star::test::many_boxes() { return 20000; }
+
 TEST_CASE("nms gives equal rows in every order of threads") {
     const BoxBatch batch({random_boxes(700, 60, 4, 8, 2, 1), random_boxes(100, 300, 0.1, 300, 2, 2)}),
         chained({chain(40)}), same({identical_boxes(600)});
