@@ -45,7 +45,7 @@ struct Optics {
 /// times the band limit of the shortest wavelength, at least 4; a given one must reach the band limit. Throws Error
 /// (Fault::usage) for values out of range, and where the pixel is so small or so large beside lambda / D that the table
 /// would be useless (band limit above 32 samples per pixel) or the pupil would need more than 2,048 cells.
-/// Deterministic, single-threaded: about 0.02 s per wavelength for the presets.
+/// Deterministic, single-threaded: a few hundredths of a second per wavelength for the presets.
 Psf optical_psf(const Optics& optics, PsfGrid grid = {});
 
 /// The Airy pattern, and its obscured form, of a perfect pupil: 2.44 lambda / D is the diameter of the first dark ring.

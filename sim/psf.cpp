@@ -83,6 +83,21 @@ Psf Psf::from_samples(std::vector<double> samples, int half, int oversampling) {
     return psf;
 }
 
+Psf Psf::mixed(std::span<const Psf> parts, std::span<const double> weights) {
+    require(!parts.empty() && parts.size() == weights.size(), "Psf: ", parts.size(), " parts, ", weights.size(),
+            " weights");
+    std::vector<double> sum(parts[0].samples().size());
+    double total = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        require(parts[i].half() == parts[0].half() && parts[i].oversampling() == parts[0].oversampling(),
+                "Psf: parts on different grids");
+        total += weights[i];
+        for (std::size_t k = 0; k < sum.size(); ++k) sum[k] += weights[i] * parts[i].samples()[k];
+    }
+    require(std::fabs(total - 1) < 1e-9, "Psf: weights that sum to ", total);
+    return from_samples(std::move(sum), parts[0].half(), parts[0].oversampling());
+}
+
 Psf::Phase Psf::phase(double offset, int plane, int line) const {
     const Table& t = *table_;
     const double u = (t.reach + padding - offset) * t.oversampling;  // the star's own pixel, in nodes from the first

@@ -55,6 +55,10 @@ public:
     Psf convolved_gaussian(double sigma_px) const;
     Psf convolved(std::span<const double> kernel, int w, int h) const;
 
+    /// The weighted sum of PSFs that share one grid (as images of one size, not recentred, do): e = sum w_i e_i.
+    /// The weights sum to 1; Error otherwise, and for different grids.
+    static Psf mixed(std::span<const Psf> parts, std::span<const double> weights);
+
     float at(double dx, double dy) const;
     /// e(0, 0): the largest share one pixel can hold, if e peaks there.
     double peak() const { return table_->profile[0]; }
@@ -67,6 +71,9 @@ public:
     /// 1 / sum e^2, px: what a matched filter's noise sums over.
     double noise_area() const { return table_->noise_area; }
     int oversampling() const { return table_->oversampling; }
+    /// e on the table's grid, row-major, 2 half() + 1 a side, oversampling() samples per pixel, the star in the middle.
+    std::span<const double> samples() const { return table_->samples; }
+    int half() const { return table_->half; }
     int reach() const { return table_->reach; }  ///< pixels |n| > reach from the star's own get nothing
     /// The smallest stamp radius (a square of 2r + 1 pixels) that leaves at most `pixel` of the flux to any pixel
     /// outside, and at most `total` to all of them; reach() if either is 0.

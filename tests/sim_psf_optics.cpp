@@ -106,6 +106,10 @@ TEST_CASE("the matrix transform is the direct Fourier sum") {
 
 TEST_CASE("the Airy pattern, clear and obscured, has its closed form, rings, energy and centre") {
     for (double e : {0.0, 0.33}) {
+        // What the pupil's cells leave: the area of an edge is known to a quarter of a cell of 256, at random along the
+        // rim, some 1e-3 of the field there; wings, which the rim makes, show it as a few percent of an intensity. The
+        // table's spline adds (Hall and Meyer 1976) 2 x 5/384 h^4 |f''''|: (2 pi / 2.4)^4 h^4 / 77 of the peak for the
+        // highest frequency, lambda / D, at six samples of it, damped by the pixel: below 1e-3.
         const double p = 0.8;  // pixel in lambda / D
         const Psf psf = airy_psf(plain(p, e), {0, 30});
         const double top = airy_pixel(0, 0, e, p);
@@ -133,4 +137,87 @@ TEST_CASE("the Airy pattern, clear and obscured, has its closed form, rings, ene
         CHECK(std::fabs(x / sum) < 1e-3);
         CHECK(std::fabs(sum - psf.energy()) < 1e-4);
     }
+}
+
+TEST_CASE("what each part of the optics does to the light") {
+    Optics o = plain(0.8, 0.33);
+    const Psf perfect = optical_psf(o, {0, 20});
+    // Marechal: a wavefront of rms s leaves 1 - (2 pi s / lambda)^2 of the peak, to fourth order; the pixel also holds
+    // some of what it moved.
+    const double loss = std::pow(2 * pi * 20 / 500, 2);
+    o.aberrations_nm = {0, 20};
+    const Psf astigmatic = optical_psf(o, {0, 20});
+    CHECK(astigmatic.peak() < perfect.peak() * (1 - loss / 4));
+    CHECK(astigmatic.peak() > perfect.peak() * (1 - loss));
+    o.aberrations_nm = {0, 0, 0, 0, 20};
+    const Psf comatic = optical_psf(o, {0, 20});
+    double cx = 0, cy = 0, sum = 0;  // coma displaces the peak; the centroid is what stays at 0
+    for (int i = -19; i <= 19; ++i)
+        for (int j = -19; j <= 19; ++j) {
+            const double v = comatic.at(j, i);
+            sum += v, cx += v * j, cy += v * i;
+        }
+    CHECK(std::fabs(cx / sum) < 1e-3);
+    CHECK(std::fabs(cy / sum) < 1e-3);
+
+    // Polish takes exactly its share from the core, and spreads it: half of a Moffat of slope 1.5 lies within a sqrt 3.
+    Optics rough = plain(0.8, 0.33);
+    rough.polish = {20, 0.5, 1.5};
+    const Psf halo = optical_psf(rough, {0, 20});
+    const double share = 1 - std::exp(-loss), a = 2 / 0.5 / 0.8;  // the halo's scale in px: lambda / length
+    for (double r : {a * std::sqrt(3.0), 15.0})
+        CHECK(std::fabs(halo.enclosed(r) -
+                        ((1 - share) * perfect.enclosed(r) + share * (1 - 1 / std::sqrt(1 + r * r / (a * a))))) < 1e-3);
+
+    // Jitter and charge diffusion are Gaussians; wavelengths add up by weight; a turned pupil makes a turned PSF.
+    Optics shaken = plain(0.8, 0.33);
+    shaken.jitter_arcsec = 0.5 * shaken.pixel_arcsec, shaken.diffusion_px = 0.3;
+    const Psf both = optical_psf(shaken, {0, 20}), same = perfect.convolved_gaussian(std::hypot(0.5, 0.3));
+    Random r(4, 4);
+    for (int i = 0; i < 200; ++i) {
+        const double x = r.uniform(-5, 5), y = r.uniform(-5, 5);
+        CHECK(std::fabs(both.at(x, y) - same.at(x, y)) < 1e-4 * perfect.peak());
+    }
+    Optics red = plain(0.8, 0.33), mixed = red;
+    red.wavelengths_nm = {700};
+    mixed.wavelengths_nm = {500, 700}, mixed.weights = {3, 1};
+    const Psf at_700 = optical_psf(red, {6, 20}), at_500 = optical_psf(plain(0.8, 0.33), {6, 20});
+    const Psf average = optical_psf(mixed, {6, 20});
+    CHECK(average.at(0.3, 1) == doctest::Approx(0.75 * at_500.at(0.3, 1) + 0.25 * at_700.at(0.3, 1)).epsilon(1e-5));
+    Optics crossed = plain(0.8, 0.33);
+    crossed.vane_width = 0.05, crossed.pads = {{0.89, 0, 0.065}}, crossed.aberrations_nm = {10, 0, 20, 0, 30};
+    Optics turned = crossed;
+    turned.angle_deg = 90;
+    const Psf before = optical_psf(crossed, {0, 20}), after = optical_psf(turned, {0, 20});
+    for (int i = 0; i < 200; ++i) {
+        const double x = r.uniform(-8, 8), y = r.uniform(-8, 8);
+        CHECK(std::fabs(after.at(-y, x) - before.at(x, y)) < 1e-6 * before.peak());
+    }
+    CHECK(std::fabs(before.at(0, 6) - before.at(4.2426, 4.2426)) > 1e-4 * before.peak());  // the vanes' spikes
+}
+
+TEST_CASE("optics that can't be give an Error") {
+    const auto refused = [](auto change) {
+        Optics o = plain(0.8, 0.33);
+        change(o);
+        try {
+            optical_psf(o, {0, 5});
+        } catch (const Error& e) {
+            return e.fault == Fault::usage;
+        }
+        return false;
+    };
+    CHECK(refused([](Optics& o) { o.diameter_m = std::nan(""); }));
+    CHECK(refused([](Optics& o) { o.obscuration = 1; }));
+    CHECK(refused([](Optics& o) { o.wavelengths_nm = {}; }));
+    CHECK(refused([](Optics& o) { o.wavelengths_nm = {-500}; }));
+    CHECK(refused([](Optics& o) { o.weights = {1, 1}; }));
+    CHECK(refused([](Optics& o) { o.weights = {0}; }));
+    CHECK(refused([](Optics& o) { o.pads = {{0, 0, 2}}; }));
+    CHECK(refused([](Optics& o) { o.aberrations_nm = {std::nan("")}; }));
+    CHECK(refused([](Optics& o) { o.pixel_arcsec = 100; }));
+    CHECK(refused([](Optics& o) { o.jitter_arcsec = -1; }));
+    CHECK(refused([](Optics& o) { o.polish.rms_nm = 1e4; }));
+    CHECK_THROWS_AS(optical_psf(plain(0.8, 0), {1, 20}), Error);  // below the band limit
+    CHECK_THROWS_AS(optical_psf(plain(0.8, 0), {0, 1000}), Error);
 }

@@ -63,7 +63,7 @@ void Common::refuse_configuration(const char* command) const {
     if (!config_files.empty() || !settings.empty())
         fail(Fault::usage, command,
              " takes no configuration: what it needs is in the file and in its own options; --config and --set are for "
-             "simulate, train and evaluate");
+             "simulate, train, evaluate and psf");
 }
 
 std::vector<Card> Common::provenance() const {

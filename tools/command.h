@@ -53,6 +53,7 @@ Command add_simulate(CLI::App& program, Common&);
 Command add_train(CLI::App& program, Common&);
 Command add_detect(CLI::App& program, Common&);
 Command add_evaluate(CLI::App& program, Common&);
+Command add_psf(CLI::App& program, Common&);
 Command add_info(CLI::App& program, Common&);
 
 }  // namespace star

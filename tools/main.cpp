@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < argc; ++i) common.command_line += (i ? " " : "") + std::string(argv[i]);
     const std::vector<Command> commands{add_simulate(program, common), add_train(program, common),
                                         add_detect(program, common), add_evaluate(program, common),
-                                        add_info(program, common)};
+                                        add_psf(program, common), add_info(program, common)};
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/fits_image.h"
 #include "kernels/check.h"
 #include "tools/embedded.h"
+#include "tools/psf_setup.h"
 
 namespace star {
 namespace {
@@ -18,49 +18,6 @@ std::string embedded_text(const std::vector<EmbeddedFile>& files, const std::str
         names += (names.empty() ? "" : ", ") + std::string(f.name);
     }
     fail(Fault::usage, name, ": no such ", what, "; there are ", names);
-}
-
-// Every key is asked for whatever the kind: a preset's Moffat may lie below a file named later.
-Psf read_psf(Config& c, double pixel_scale) {
-    const std::string kind = c.choice("psf.kind", "moffat", {"gaussian", "moffat", "file"});
-    const double fwhm = c.number("psf.fwhm", 2, 0.1, 50);           // px, before the pixel
-    const double beta = c.number("psf.beta", 3, 1.1, 20);           // Moffat's
-    const double enclosed = c.number("psf.enclosed", 0, 0, 0.99);   // instead of fwhm: this fraction ...
-    const double radius = c.number("psf.radius", 0.12, 1e-3, 100);  // ... within so many arcsec, pixel included
-    const std::string file = c.text("psf.file", "");
-    const double oversampling = c.number("psf.oversampling", 0, 0, 64);  // 0: the file's OVERSAMP, or 1
-    const bool effective = c.boolean("psf.pixel_response", true);   // the file's values include it, unless PIXRESP = F
-    const double energy = c.number("psf.energy", 1, 1e-3, 1);       // fraction of the flux that the file holds
-    const auto diffusion = c.numbers("psf.diffusion", {}, 0, 1e6);  // charge diffusion: square, odd, at pixel spacing
-    if (kind == "gaussian") return Psf::gaussian(fwhm);
-    if (kind == "moffat")
-        return enclosed > 0 ? Psf::moffat_enclosing(enclosed, radius / pixel_scale, beta) : Psf::moffat(fwhm, beta);
-
-    if (file.empty()) c.refuse("psf.kind", "\"file\" needs psf.file, a FITS image");
-    const FitsImage image = [&] {
-        try {
-            return read_image(file);
-        } catch (const Error& e) {
-            fail(e.fault, e.what(), " (psf.file of the configuration; --set psf.file=... names another)");
-        }
-    }();
-    PsfImage p;
-    p.pixels = image.pixels;
-    p.w = image.width, p.h = image.height;
-    p.oversampling = oversampling > 0 ? oversampling : image.number_of("OVERSAMP").value_or(1);
-    p.values = effective && image.header.boolean("PIXRESP").value_or(true) ? PsfValues::effective : PsfValues::cells;
-    p.energy = energy;
-    try {
-        const Psf psf = Psf::from_image(p);
-        if (diffusion.empty()) return psf;
-        const int side = int(std::lround(std::sqrt(double(diffusion.size()))));
-        if (side * side != int(diffusion.size()) || side % 2 == 0)
-            c.refuse("psf.diffusion", "must be a square of odd side");
-        return psf.convolved(diffusion, side, side);
-    } catch (const Error& e) {
-        if (e.fault == Fault::usage) throw;
-        fail(Fault::input, file, ": ", e.what());
-    }
 }
 
 }  // namespace
@@ -94,7 +51,7 @@ Exposure read_exposure(Config& c) {
 Instrument read_instrument(Config& c) {
     const Exposure e = read_exposure(c);
     const double pixel_scale = c.number("exposure.pixel_scale", 0.074, 1e-6, 1e4);
-    return {e, pixel_scale, read_psf(c, pixel_scale)};
+    return {e, pixel_scale, read_psf(c, pixel_scale, e)};
 }
 
 Mock read_mock(Config& c) {

@@ -1,0 +1,28 @@
+// A PSF that changes over the detector: known at the nodes of a grid, interpolated between them.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "sim/psf.h"
+
+namespace star {
+
+/// Node (ix, iy) has the PSF node(ix, iy), made when it is asked for: a library holds many and an image needs few. x
+/// and y, in detector pixels, don't decrease. Two equal coordinates are a seam: two detectors side by side, each with
+/// its own PSF there (the two chips of ACS/WFC).
+class PsfField {
+public:
+    /// 1...64 nodes along each axis, all PSFs on one grid (Psf::mixed). Throws Error (Fault::input) for coordinates
+    /// that decrease or aren't finite.
+    PsfField(std::vector<double> x, std::vector<double> y, std::function<Psf(int ix, int iy)> node);
+
+    /// Bilinear between the four nodes around (x, y); beyond the outermost nodes the nearest edge's. On a seam: the
+    /// side of larger coordinates.
+    Psf at(double x, double y) const;
+
+private:
+    std::vector<double> x_, y_;
+    std::function<Psf(int, int)> node_;
+};
+
+}  // namespace star

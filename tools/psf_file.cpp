@@ -1,0 +1,104 @@
+// Reading PSF images and libraries.
+#include "tools/psf_file.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/check.h"
+#include "sim/psf_grid.h"
+
+namespace star {
+namespace {
+
+double header_number(const FitsImage& image, const char* key, double standard, double min, double max) {
+    const double v = image.number_of(key).value_or(standard);
+    if (!(v >= min && v <= max)) fail(Fault::input, key, " = ", v, " is outside ", min, "...", max);
+    return v;
+}
+
+PsfImage described(const FitsImage& image, const PsfFileOptions& o, double usual_oversampling) {
+    PsfImage p;
+    p.w = image.width, p.h = image.height;
+    p.oversampling = o.oversampling > 0 ? o.oversampling : header_number(image, "OVERSAMP", usual_oversampling, 1, 64);
+    p.values = o.effective && image.header.boolean("PIXRESP").value_or(true) ? PsfValues::effective : PsfValues::cells;
+    p.energy = o.energy > 0 ? o.energy : header_number(image, "PSFENRGY", 1, 1e-3, 1);
+    return p;
+}
+
+// STDPSF libraries of ACS/WFC set one edge column of some planes to -0.1, a line between planes shown side by side.
+void clear_separators(std::span<float> plane, int w, int h) {
+    const auto clear = [&](std::size_t first, std::size_t step, int n) {
+        for (int i = 0; i < n; ++i)
+            if (plane[first + std::size_t(i) * step] != -0.1f) return;
+        for (int i = 0; i < n; ++i) plane[first + std::size_t(i) * step] = 0;
+    };
+    const auto width = std::size_t(w);
+    clear(0, width, h), clear(width - 1, width, h);
+    clear(0, 1, w), clear(width * std::size_t(h - 1), 1, w);
+}
+
+std::vector<double> nodes(const FitsImage& image, const char* stem, int count) {
+    std::vector<double> at;
+    for (int i = 1; i <= count; ++i) {
+        const std::string key = stem + std::string(i < 10 ? "0" : "") + std::to_string(i);
+        const auto v = image.number_of(key);
+        if (!v) fail(Fault::input, "a PSF library without ", key);
+        at.push_back(*v);
+    }
+    return at;
+}
+
+Psf from_library(FitsImage& image, const PsfFileOptions& o) {
+    const int nx = int(header_number(image, "NXPSFS", 0, 1, 64)), ny = int(header_number(image, "NYPSFS", 0, 1, 64));
+    if (std::int64_t(nx) * ny != image.planes)
+        fail(Fault::input, "NXPSFS x NYPSFS = ", nx, " x ", ny, " PSFs, but NAXIS3 = ", image.planes);
+    const auto x = nodes(image, "IPSFX", nx), y = nodes(image, "JPSFY", ny);
+    PsfImage p = described(image, o, 4);
+    p.recentre = false;  // where the star is relative to a node is part of the library's meaning
+    const std::size_t size = std::size_t(image.width) * image.height;
+    const PsfField field(x, y, [&](int ix, int iy) {
+        const std::span<float> plane(image.pixels.data() + std::size_t(iy * nx + ix) * size, size);
+        clear_separators(plane, p.w, p.h);
+        p.pixels = plane;
+        return Psf::from_image(p);
+    });
+    return field.at(std::isnan(o.x) ? 0.5 * (x.front() + x.back()) : o.x,
+                    std::isnan(o.y) ? 0.5 * (y.front() + y.back()) : o.y);
+}
+
+}  // namespace
+
+Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
+    FitsImage image = read_cube(name);
+    try {
+        if (o.drizzle_sigma > 0 && image.number_of("DRZSIGMA").value_or(0) > 0)
+            fail(Fault::input,
+                 "this PSF includes the drizzle's blur already (DRZSIGMA): write it with --native, or set "
+                 "exposure.drizzle_sigma to 0");
+        if (image.number_of("NXPSFS")) return from_library(image, o);
+        if (image.planes != 1)
+            fail(Fault::input, "NAXIS3 = ", image.planes, ", but no NXPSFS: neither a PSF nor a library of them");
+        PsfImage p = described(image, o, 1);
+        p.pixels = image.pixels;
+        return Psf::from_image(p);
+    } catch (const Error& e) {
+        if (std::string(e.what()).rfind(image.file, 0) == 0) throw;
+        fail(e.fault == Fault::internal ? Fault::input : e.fault, name, ": ", e.what());
+    }
+}
+
+PsfPicture psf_picture(const Psf& psf, double pixel_scale) {
+    PsfPicture p;
+    p.side = 2 * psf.half() + 1;
+    double sum = 0;
+    for (double v : psf.samples()) sum += v;
+    for (double v : psf.samples()) p.pixels.push_back(float(v / sum));
+    p.cards = {{"OVERSAMP", std::int64_t(psf.oversampling()), "samples per detector pixel"},
+               {"PIXSCALE", pixel_scale, "[arcsec/pix] of the detector"},
+               {"PIXRESP", true, "pixel response included: an effective PSF"},
+               {"PSFENRGY", std::min(1.0, psf.energy()), "fraction of a star's light in this image"},
+               {"PSF_FWHM", psf.fwhm(), "[pix] azimuthal average"}};
+    return p;
+}
+
+}  // namespace star

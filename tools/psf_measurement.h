@@ -1,0 +1,29 @@
+// `psf --measure`: from an image file to its PSF.
+#pragma once
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "io/fits_header.h"
+#include "sim/psf_measure.h"
+#include "tools/console.h"
+
+namespace star {
+
+struct PsfMeasurementOptions {
+    std::string image, mask;
+    double saturate = NAN;  ///< NAN: the header's SATURATE, or none
+    PsfMeasure how;
+};
+
+struct MeasuredPsf {
+    Psf psf;
+    double pixel_scale;  ///< arcsec: of the WCS or PIXSCALE; 0: unknown
+    std::vector<Card> cards;
+};
+
+/// Reads, measures, says on the console how it went. Every fault of the file or of its stars is Fault::input and names
+/// it.
+MeasuredPsf measure_psf_of(const PsfMeasurementOptions& options, Console& console);
+
+}  // namespace star
