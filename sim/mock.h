@@ -58,7 +58,10 @@ struct MockField {
 void check_mock(const Mock& options);  ///< Throws Error (Fault::usage) naming the first value out of range.
 
 /// A field of width x height px and what shines into it from `margin` px around. A pure function of its arguments.
-///   base stars: uniform over the field and its margin, min_separation apart; magnitudes by Eq. 1; the class by `mix`.
+///   base stars: uniform over the field and its margin, min_separation apart, also across the field's edge; magnitudes
+///     by Eq. 1; the class by `mix`. At jamming they crowd along the margin's own outer edge, beyond which there is
+///     nothing to keep a distance from. From two separations inwards the density is that of the middle to 1 %: with a
+///     margin of that much, the field is the same up to its edge.
 ///   members (Eq. 2): m2 ~ U(m1, min(m1 + contrast, mag_limit)); the k-th, k > 2, ~ U(m_(k-1), min(m1 + contrast,
 ///   mag_limit)).
 ///     Each lies around the member before it, at a uniform angle and a uniform distance in (dist_min, dist_max);

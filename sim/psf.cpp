@@ -36,8 +36,9 @@ Psf Psf::from_samples(std::vector<double> samples, int half, int oversampling) {
     t->missing = t->beyond;
     for (int y = -half; y <= half; ++y)
         for (int x = -half; x <= half; ++x) {
-            // The stamp of radius r leaves out pixels whose centres are r + 1/2 px or more from the star along an axis.
-            const int r = int(std::floor(double(std::max(std::abs(x), std::abs(y))) / k - 0.5));
+            // The stamp of radius r leaves out pixels whose centres are r + 1/2 px or more from the star along an axis:
+            // from the node before that on, for a pixel may lie between two.
+            const int r = int(std::floor(double(std::max(std::abs(x), std::abs(y)) + 1) / k - 0.5));
             if (r < 0) continue;
             const double v = std::fabs(samples[std::size_t(y + half) * size + x + half]);
             t->beyond[std::size_t(r)] = std::max(t->beyond[std::size_t(r)], v);

@@ -23,8 +23,8 @@ const RenderKernels& render_kernels(Isa isa) {
 
 namespace {
 
-// Of a tile: small enough to stay in the first-level cache, large enough that few stars lie in several.
-constexpr int tile_rows = 64, tile_columns = 128;
+// Of a tile: small enough for the second-level cache, large enough that few stars lie in several.
+constexpr int tile_rows = 128, tile_columns = 128;
 
 // Stamps of at most this radius are drawn in one go: their part of the table fits the first-level cache.
 constexpr int small_reach = 4;
