@@ -24,12 +24,6 @@ struct Shared {
     };
 };
 
-/// Two channels in sequence, which one lane holds.
-struct alignas(4) Pair {
-    bf16 x[2];
-};
-static_assert(c_col(0, 1) == c_col(0, 0) + 1 && c_row(0, 1) == c_row(0, 0));
-
 /// The pixel of `out`, counted through all images, that a pixel of the grid is.
 __device__ std::int64_t out_pixel(std::int64_t pixel, const ConvGrid& g) {
     if (g.step_out == 1) return pixel;
@@ -88,18 +82,14 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf1
 #pragma unroll
         for (int n = 0; n < sums.n_count; ++n)
 #pragma unroll
-            for (int i = 0; i < 4; i += 2) {
+            for (int i = 0; i < 4; ++i) {
                 const int row = sums.row + 16 * m + c_row(lane(), i), column = sums.column + 8 * n + c_col(lane(), i);
-                const std::int64_t pixel = tile.first_pixel + row;
                 const int k = tile.first_k + column;
-                const float sum[2] = {sums.sum[m][n].x[i], sums.sum[m][n].x[i + 1]};
+                const float sum = sums.sum[m][n].x[i];
                 if (q.splits == 1)
-                    *reinterpret_cast<Pair*>(&s.y[row][column]) = {
-                        {k < g.out.c ? finish(sum[0], k, q) : bf16{0},
-                         k + 1 < g.out.c ? finish(sum[1], k + 1, q) : bf16{0}}};
-                else
-                    for (int j = 0; j < 2 && k + j < g.out.c && pixel < count; ++j)
-                        part_of(out_pixel(pixel, g), k + j, int(blockIdx.z), q) = sum[j];
+                    s.y[row][column] = k < g.out.c ? finish(sum, k, q) : bf16{0};
+                else if (k < g.out.c && tile.first_pixel + row < count)
+                    part_of(out_pixel(tile.first_pixel + row, g), k, int(blockIdx.z), q) = sum;
             }
     sync_block();  // the tile is whole
     if (q.splits == 1) store<channels>(s.y, tile, g, q.out);
