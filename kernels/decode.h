@@ -37,7 +37,8 @@ struct Candidates {
 /// Overwrites the first count[n] rows of each image: level after level; in a level by descending score, equal scores by
 /// ascending anchor (then class). NaN logits never pass; of the best k, those whose box is NaN are left out. Throws
 /// Error if shapes disagree, the threshold is negative or the capacity is below the sum of min(top_k, candidates) over
-/// levels.
+/// levels. Deterministic; two devices' scores and boxes differ by their exponentials' rounding, and by it alone their
+/// order. A GPU's workspace is 16 bytes and a little for each candidate that there could be. Queued on `stream`.
 template <class T>
 void decode_boxes(Stream stream, const HeadOutputs<T>& heads, const AnchorGrid& grid, Decode how, Candidates out,
                   Arena& scratch);

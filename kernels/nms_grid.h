@@ -65,17 +65,24 @@ struct Window {  // of cells; empty where x0 > x1 or y0 > y1
 
 constexpr double smallest_of(int size) { return size == smallest ? 0 : power_of_two(size); }
 
+/// How far apart two centres can be, along one side, where an intersection is wider than t times each of two boxes:
+/// less than half the widths' sum minus t times the larger. One is `mine`, the other at most `most`: for t > 1/2 it is
+/// furthest as wide as mine.
+constexpr double reach(double mine, double most, double t) {
+    const double other = t > 0.5 ? std::min(mine, most) : most;
+    return (0.5 * (mine + other) - t * std::max(mine, other)) * slack;
+}
+
 /// The cells of a layer that hold every box by which b can fall.
 constexpr Window window(Nms how, Layer l, Box b) {
     double reach_x = how.threshold * slack, reach_y = reach_x;
     if (how.by == Nms::By::iou) {
-        // IoU > t needs an intersection wider than t times each of the two: sizes within a factor t of each other, and
-        // centres closer than (1 - t) times the larger.
+        // IoU > t needs such an intersection, so sizes within a factor t of each other too.
         const double t = how.threshold / slack;
         if (l.width < t * b.width() || b.width() < t * smallest_of(l.x)) return {};
         if (l.height < t * b.height() || b.height() < t * smallest_of(l.y)) return {};
-        reach_x = (1 - t) * std::max(b.width(), l.width) * slack;
-        reach_y = (1 - t) * std::max(b.height(), l.height) * slack;
+        reach_x = reach(b.width(), l.width, t);
+        reach_y = reach(b.height(), l.height, t);
     }
     const double width = cell_size(how, l.x), height = cell_size(how, l.y), x = centre_x(b), y = centre_y(b);
     return {cell_of(x - reach_x, width), cell_of(x + reach_x, width), cell_of(y - reach_y, height),
