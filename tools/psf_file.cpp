@@ -21,6 +21,7 @@ PsfImage described(const FitsImage& image, const PsfFileOptions& o, double usual
     p.w = image.width, p.h = image.height;
     p.oversampling = o.oversampling > 0 ? o.oversampling : header_number(image, "OVERSAMP", usual_oversampling, 1, 64);
     p.values = o.effective && image.header.boolean("PIXRESP").value_or(true) ? PsfValues::effective : PsfValues::cells;
+    p.recentre = !image.header.boolean("CENTRED").value_or(false);
     p.energy = o.energy > 0 ? o.energy : header_number(image, "PSFENRGY", 1, 1e-3, 1);
     return p;
 }
@@ -95,6 +96,7 @@ PsfPicture psf_picture(const Psf& psf, double pixel_scale) {
     for (double v : psf.samples()) p.pixels.push_back(float(v / sum));
     p.cards = {{"OVERSAMP", std::int64_t(psf.oversampling()), "samples per detector pixel"},
                {"PIXSCALE", pixel_scale, "[arcsec/pix] of the detector"},
+               {"CENTRED", true, "the star is in the middle"},
                {"PIXRESP", true, "pixel response included: an effective PSF"},
                {"PSFENRGY", std::min(1.0, psf.energy()), "fraction of a star's light in this image"},
                {"PSF_FWHM", psf.fwhm(), "[pix] azimuthal average"}};
