@@ -49,8 +49,15 @@ std::vector<double> nodes(const FitsImage& image, const char* stem, int count) {
     return at;
 }
 
+// The libraries' own spelling ends in a small s, which FITS doesn't know.
+const char* count_key(const FitsImage& image, bool x) {
+    if (x) return image.number_of("NXPSFs") ? "NXPSFs" : "NXPSFS";
+    return image.number_of("NYPSFs") ? "NYPSFs" : "NYPSFS";
+}
+
 Psf from_library(FitsImage& image, const PsfFileOptions& o) {
-    const int nx = int(header_number(image, "NXPSFS", 0, 1, 64)), ny = int(header_number(image, "NYPSFS", 0, 1, 64));
+    const int nx = int(header_number(image, count_key(image, true), 0, 1, 64)),
+              ny = int(header_number(image, count_key(image, false), 0, 1, 64));
     if (std::int64_t(nx) * ny != image.planes)
         fail(Fault::input, "NXPSFS x NYPSFS = ", nx, " x ", ny, " PSFs, but NAXIS3 = ", image.planes);
     const auto x = nodes(image, "IPSFX", nx), y = nodes(image, "JPSFY", ny);
@@ -76,7 +83,7 @@ Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
             fail(Fault::input,
                  "this PSF includes the drizzle's blur already (DRZSIGMA): write it with --native, or set "
                  "exposure.drizzle_sigma to 0");
-        if (image.number_of("NXPSFS")) return from_library(image, o);
+        if (image.number_of(count_key(image, true))) return from_library(image, o);
         if (image.planes != 1)
             fail(Fault::input, "NAXIS3 = ", image.planes, ", but no NXPSFS: neither a PSF nor a library of them");
         PsfImage p = described(image, o, 1);
