@@ -300,8 +300,7 @@ PsfMeasurement measure_psf(const MeasuredImage& image, const PsfMeasure& how) {
     m.residual = std::sqrt(squares / m.used);
     m.expected = std::sqrt(noise / m.used);
     const std::vector<float> pixels(rounds.psf().begin(), rounds.psf().end());
-    m.psf =
-        Psf::from_image({pixels, rounds.side(), rounds.side(), double(how.oversampling), PsfValues::effective, false});
+    m.psf = Psf::from_image({pixels, rounds.side(), rounds.side(), double(how.oversampling), PsfValues::effective});
     return m;
 }
 

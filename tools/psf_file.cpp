@@ -21,6 +21,7 @@ PsfImage described(const FitsImage& image, const PsfFileOptions& o, double usual
     p.w = image.width, p.h = image.height;
     p.oversampling = o.oversampling > 0 ? o.oversampling : header_number(image, "OVERSAMP", usual_oversampling, 1, 64);
     p.values = o.effective && image.header.boolean("PIXRESP").value_or(true) ? PsfValues::effective : PsfValues::cells;
+    p.recentre = !image.header.boolean("CENTRED").value_or(false);
     p.energy = o.energy > 0 ? o.energy : header_number(image, "PSFENRGY", 1, 1e-3, 1);
     return p;
 }
@@ -48,8 +49,15 @@ std::vector<double> nodes(const FitsImage& image, const char* stem, int count) {
     return at;
 }
 
+// The libraries' own spelling ends in a small s, which FITS doesn't know.
+const char* count_key(const FitsImage& image, bool x) {
+    if (x) return image.number_of("NXPSFs") ? "NXPSFs" : "NXPSFS";
+    return image.number_of("NYPSFs") ? "NYPSFs" : "NYPSFS";
+}
+
 Psf from_library(FitsImage& image, const PsfFileOptions& o) {
-    const int nx = int(header_number(image, "NXPSFS", 0, 1, 64)), ny = int(header_number(image, "NYPSFS", 0, 1, 64));
+    const int nx = int(header_number(image, count_key(image, true), 0, 1, 64)),
+              ny = int(header_number(image, count_key(image, false), 0, 1, 64));
     if (std::int64_t(nx) * ny != image.planes)
         fail(Fault::input, "NXPSFS x NYPSFS = ", nx, " x ", ny, " PSFs, but NAXIS3 = ", image.planes);
     const auto x = nodes(image, "IPSFX", nx), y = nodes(image, "JPSFY", ny);
@@ -75,7 +83,7 @@ Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
             fail(Fault::input,
                  "this PSF includes the drizzle's blur already (DRZSIGMA): write it with --native, or set "
                  "exposure.drizzle_sigma to 0");
-        if (image.number_of("NXPSFS")) return from_library(image, o);
+        if (image.number_of(count_key(image, true))) return from_library(image, o);
         if (image.planes != 1)
             fail(Fault::input, "NAXIS3 = ", image.planes, ", but no NXPSFS: neither a PSF nor a library of them");
         PsfImage p = described(image, o, 1);
@@ -95,6 +103,7 @@ PsfPicture psf_picture(const Psf& psf, double pixel_scale) {
     for (double v : psf.samples()) p.pixels.push_back(float(v / sum));
     p.cards = {{"OVERSAMP", std::int64_t(psf.oversampling()), "samples per detector pixel"},
                {"PIXSCALE", pixel_scale, "[arcsec/pix] of the detector"},
+               {"CENTRED", true, "the star is in the middle"},
                {"PIXRESP", true, "pixel response included: an effective PSF"},
                {"PSFENRGY", std::min(1.0, psf.energy()), "fraction of a star's light in this image"},
                {"PSF_FWHM", psf.fwhm(), "[pix] azimuthal average"}};
