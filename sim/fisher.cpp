@@ -167,13 +167,14 @@ Fisher::Fisher(ThreadPool& pool, std::span<const PointSource> stars, const Fishe
     const auto later = [&](int a, auto&& visit) {
         const int column = int(std::floor(stars[std::size_t(a)].x)), row = int(std::floor(stars[std::size_t(a)].y));
         for (int r = row; r <= row + reach; ++r) {
-            auto [b, last] = rows.columns(r, column - reach, column + reach);
-            for (b = std::max(b, a); b < last; ++b) visit(b);
+            const auto [first, last] = rows.columns(r, column - reach, column + reach);
+            if (std::max(first, a) < last) visit(std::max(first, a), last);
         }
     };
     first_.assign(stars.size() + 1, 0);
     pool.for_range(std::int64_t(stars.size()), 256, [&](std::int64_t first, std::int64_t last, int) {
-        for (std::int64_t a = first; a < last; ++a) later(int(a), [&](int) { ++first_[std::size_t(a) + 1]; });
+        for (std::int64_t a = first; a < last; ++a)
+            later(int(a), [&](int b, int end) { first_[std::size_t(a) + 1] += end - b; });
     });
     for (std::size_t i = 0; i < stars.size(); ++i) first_[i + 1] += first_[i];
     if (first_.back() > most_pairs)
@@ -216,10 +217,12 @@ Fisher::Fisher(ThreadPool& pool, std::span<const PointSource> stars, const Fishe
                 const Window at(stars[std::size_t(a)], radius, weights);
                 weigh(at, radius, weights, stamp_of(a), w.weighted.data());
                 auto to = std::size_t(first_[std::size_t(a)]);
-                later(a, [&](int b) {
-                    other_[to] = b;
-                    block_[to++] = overlap(at, w.weighted.data(), Window(stars[std::size_t(b)], radius, weights),
-                                           stamp_of(b), radius);
+                later(a, [&](int b, int end) {
+                    for (; b < end; ++b) {
+                        other_[to] = b;
+                        block_[to++] = overlap(at, w.weighted.data(), Window(stars[std::size_t(b)], radius, weights),
+                                               stamp_of(b), radius);
+                    }
                 });
             }
         }

@@ -41,8 +41,7 @@ Star grow(const Mock& o, const Psf& psf, const Exposure& exposure, const Star& b
     Star s;
     s.mag = random.uniform(previous.mag, std::max(previous.mag, std::min(base.mag + o.contrast, o.mag_limit)));
     s.flux = electrons(s.mag, exposure);
-    const double distance =
-        random.uniform(o.dist_min, std::max(o.dist_min, dist_max(psf, previous.flux, s.flux)));
+    const double distance = random.uniform(o.dist_min, std::max(o.dist_min, dist_max(psf, previous.flux, s.flux)));
     const double angle = 2 * std::numbers::pi * random.uniform();
     s.x = previous.x + distance * std::cos(angle);
     s.y = previous.y + distance * std::sin(angle);

@@ -55,7 +55,8 @@ std::vector<PointSource> galaxy_light(const Galaxy& g) {
                 std::isfinite(g.angle),
             "galaxy: half-light radius ", g.half_light, " px, index ", g.sersic, ", axis ratio ", g.axis_ratio);
     const double n = g.sersic, b = 2 * n - 1.0 / 3 + 4 / (405 * n);
-    const double reach = (n <= 2 ? 4 : 8) * g.half_light, step = std::max(0.5, 2 * reach / 1024);
+    const double reach = (n <= 2 ? 4 : 8) * g.half_light,
+                 step = std::max(g.half_light < 4 ? 0.5 : 1.0, 2 * reach / 1024);
     const int half = std::max(1, int(std::ceil(reach / step)));
     const double c = std::cos(g.angle), s = std::sin(g.angle);
     std::vector<PointSource> out;

@@ -34,9 +34,10 @@ void check_galaxies(const Galaxies& g);  ///< Throws Error (Fault::usage) naming
 std::vector<Galaxy> make_galaxies(const Galaxies& g, const Exposure& exposure, int width, int height, double margin,
                                   std::uint64_t seed, std::uint64_t index);
 
-/// The galaxy's light as point sources half a pixel apart, for render(), which convolves it with the PSF: Sersic's
-/// profile (b_n of Ciotti and Bertin 1999, Eq. 18 to the second term) out to 4 half-light radii (index up to 2) or 8,
-/// averaged over each cell, all of the flux. At most 1,024 cells along a side: wider galaxies have coarser cells.
+/// The galaxy's light as point sources for render(), which convolves it with the PSF: Sersic's profile (b_n of Ciotti
+/// and Bertin 1999, Eq. 18 to the second term) out to 4 half-light radii (index up to 2) or 8, averaged over square
+/// cells, all of the flux. Cells are 1 px wide, which adds no ripple, as a pixel's response at that spacing sums to 1;
+/// 1/2 px below half-light radii of 4 px; coarser where more than 1,024 lie along a side.
 std::vector<PointSource> galaxy_light(const Galaxy& galaxy);
 
 }  // namespace star

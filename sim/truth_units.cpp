@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "sim/truth_geometry.h"
@@ -67,18 +68,24 @@ struct PairLink {
 
 std::vector<MergedStar> merge_stars(std::span<const PointSource> stars, double merge_px) {
     std::vector<MergedStar> out;
-    const NearStars near(stars, merge_px);
-    const std::vector<int> order = brightest_first(stars);
-    std::vector<int> kept(stars.size(), -1);  // its place in `out`, which is in the order of brightness
-    for (int i : order) {
+    // Kept stars by square cell: few fit into one, however many stars lie in a place.
+    std::map<std::pair<double, double>, std::vector<int>>
+        cells;  // places in `out`, which is in the order of brightness
+    for (int i : brightest_first(stars)) {
         const PointSource& s = stars[std::size_t(i)];
+        const double column = std::floor(s.x / merge_px), row = std::floor(s.y / merge_px);
         int best = -1;
-        near.for_each(s.x, s.y, [&](int j) {
-            const int k = kept[std::size_t(j)];
-            if (k >= 0 && (best < 0 || k < best)) best = k;
-        });
+        for (int j = -1; j <= 1; ++j)
+            for (int k = -1; k <= 1; ++k) {
+                const auto cell = cells.find({column + k, row + j});
+                if (cell == cells.end()) continue;
+                for (int kept : cell->second) {
+                    const PointSource& t = stars[std::size_t(out[std::size_t(kept)].parts.front())];
+                    if (separation(s, t) < merge_px && (best < 0 || kept < best)) best = kept;
+                }
+            }
         if (best < 0) {
-            kept[std::size_t(i)] = int(out.size());
+            cells[{column, row}].push_back(int(out.size()));
             out.push_back({s.x, s.y, s.flux, {i}});
             continue;
         }

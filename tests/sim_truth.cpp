@@ -285,6 +285,14 @@ TEST_CASE("truth: hostile lists") {
     const std::vector<Star> pile(500, Star{25.3, 25.1, 20, electrons(20, {}), -1});
     CHECK(label(pile, linked(Labels::detectable), 50).units.size() <= 1);
     CHECK(label(pile, linked(Labels::paper), 50).units.size() == 1);
+    // However many lie in a place: bounded work, and an Error where none could be told from the next.
+    const std::vector<Star> heap(100000, Star{25.3, 25.1, 20, electrons(20, {}), -1});
+    CHECK(label(heap, linked(Labels::paper), 50).units.size() == 1);
+    CHECK(label(heap, linked(Labels::detectable), 50).units.empty());
+    TruthOptions perfect = linked(Labels::detectable);
+    perfect.limits.psf_error = 0;
+    const std::vector<Star> bright(100000, Star{25.3, 25.1, 15, electrons(15, {}), -1});  // each alone above its noise
+    CHECK_THROWS_AS(label(bright, perfect, 50), Error);
     const std::vector<Star> two(2, Star{25.3, 25.1, 20, electrons(20, {}), -1});
     const Truth t = label(two, linked(Labels::detectable), 50);
     REQUIRE(t.units.size() == 1);
