@@ -24,7 +24,7 @@ struct Group {
 
 struct Work {
     const TruthOptions& options;
-    std::optional<Detection> detection;  // none for Labels::paper
+    std::optional<Detectability> detection;  // none for Labels::paper
     std::vector<TruthStar> stars;
     std::vector<std::vector<int>> parts;  // of each star: indices into the list, the brightest first
     std::vector<Group> groups;

@@ -36,7 +36,7 @@ struct TruthOptions {
 /// A star as the truth has it: one of the list, or several merged.
 struct TruthStar {
     double x = 0, y = 0, flux = 0;  ///< px, pixel edges; electrons
-    double snr = 0;       ///< Detection::snr(); of the brightest part with the others known; NaN for Labels::paper
+    double snr = 0;       ///< Detectability::snr(); of the brightest part with the others known; NaN for Labels::paper
     double chance = 0;    ///< that it counts: 0 below hopeless_snr, 1 from certain_snr on, linear between
     bool counts = false;  ///< chance is at least that of min_snr
     int unit = -1;        ///< index into Truth::units; -1: of none

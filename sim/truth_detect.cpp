@@ -65,7 +65,7 @@ std::vector<PointSource> picked(std::span<const PointSource> stars, std::span<co
 
 }  // namespace
 
-struct Detection::State {
+struct Detectability::State {
     std::vector<int> candidate;  // of each star of the list: its place among the candidates, or -1
     std::vector<double> snr;     // of candidates
     std::vector<char> alive;
@@ -135,11 +135,11 @@ struct Detection::State {
     }
 };
 
-Detection::~Detection() = default;
-Detection::Detection(Detection&&) noexcept = default;
+Detectability::~Detectability() = default;
+Detectability::Detectability(Detectability&&) noexcept = default;
 
-Detection::Detection(ThreadPool& pool, std::span<const PointSource> stars, const Psf& psf, const Exposure& exposure,
-                     const DetectLimits& limits, int width, int height)
+Detectability::Detectability(ThreadPool& pool, std::span<const PointSource> stars, const Psf& psf,
+                             const Exposure& exposure, const DetectLimits& limits, int width, int height)
     : state_(std::make_unique<State>()) {
     require(width > 0 && height > 0 && stars.size() < std::size_t{1} << 30, "detection: ", stars.size(),
             " stars in a field of ", width, "x", height);
@@ -171,17 +171,17 @@ Detection::Detection(ThreadPool& pool, std::span<const PointSource> stars, const
     s.drop_weakest(pool, limits.min_snr);
 }
 
-bool Detection::counts(int star) const {
+bool Detectability::counts(int star) const {
     const int i = state_->candidate[std::size_t(star)];
     return i >= 0 && state_->alive[std::size_t(i)];
 }
 
-double Detection::snr(int star) const {
+double Detectability::snr(int star) const {
     const int i = state_->candidate[std::size_t(star)];
     return i >= 0 ? state_->snr[std::size_t(i)] : 0;
 }
 
-double Detection::snr_without(int star, std::span<const int> known) const {
+double Detectability::snr_without(int star, std::span<const int> known) const {
     require(counts(star), "detection: star ", star, " doesn't count");
     std::vector<int> places;
     for (int k : known) places.push_back(state_->candidate[std::size_t(k)]);

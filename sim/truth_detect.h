@@ -28,14 +28,14 @@ struct DetectLimits {
 /// rule only where two of them would have kept a third one down, and keeps the work bounded in fields of unresolved
 /// stars. At most 60 neighbours, the nearest, are free at once.
 /// A pure function of its arguments; equal bits for any number of threads. Only pixels of the image have information.
-class Detection {
+class Detectability {
 public:
     /// psf: on native pixels, before any drizzle: correlated noise hides no information. reach is in FWHM of `image`'s.
     /// Throws Error (Fault::input) for a star that isn't finite, whose flux is below 0, or for too dense a list.
-    Detection(ThreadPool& pool, std::span<const PointSource> stars, const Psf& psf, const Exposure& exposure,
-              const DetectLimits& limits, int width, int height);
-    ~Detection();
-    Detection(Detection&&) noexcept;
+    Detectability(ThreadPool& pool, std::span<const PointSource> stars, const Psf& psf, const Exposure& exposure,
+                  const DetectLimits& limits, int width, int height);
+    ~Detectability();
+    Detectability(Detectability&&) noexcept;
 
     bool counts(int star) const;
     /// Of a star that counts: with all that count free. Of one that was dropped: when it was; 0 if that was below

@@ -221,7 +221,7 @@ TEST_CASE("truth: dropping in rounds is dropping the weakest, one at a time") {
             }
             return std::pair{alive, snr};
         };
-        const Detection d(pool, s, psf, e, limits, side, side);
+        const Detectability d(pool, s, psf, e, limits, side, side);
         const auto [alive, snr] = literal(limits.hopeless_snr);
         for (std::size_t i = 0; i < s.size(); ++i) {
             CHECK(bool(alive[i]) == d.counts(int(i)));

@@ -112,7 +112,7 @@ TEST_CASE("truth: the share of the paper's labels that survive") {
             const MockField f = make_mock(o, psf, e, side, side, 0, 11, field);
             std::vector<PointSource> stars;
             for (const Star& s : f.stars) stars.push_back({s.x, s.y, s.flux});
-            const Detection d(pool, stars, psf, e, limits, side, side);
+            const Detectability d(pool, stars, psf, e, limits, side, side);
             for (const Unit& u : f.units) {
                 if (u.x < 20 || u.y < 20 || u.x > side - 20 || u.y > side - 20) continue;
                 bool all = true;
