@@ -113,6 +113,10 @@ const Config::Value* Config::given(const std::string& key) const {
     return found == values_.end() ? nullptr : &found->second;
 }
 
+void Config::forget(const std::string& section) {
+    std::erase_if(values_, [&](const auto& entry) { return entry.first.starts_with(section + "."); });
+}
+
 bool Config::has(const std::string& key) const {
     asked_.insert(key);
     return given(key) != nullptr;

@@ -23,6 +23,9 @@ public:
     /// "a.b=c", as --set gives it: c is a TOML value, or else a text without quotes (letters, digits, . _ - + / : ,).
     void set(const std::string& assignment);
 
+    /// Drops what earlier layers gave for a section, known or not: "training" drops all "training.*".
+    void forget(const std::string& section);
+
     /// Whether a value was given. Counts as asking.
     bool has(const std::string& key) const;
 

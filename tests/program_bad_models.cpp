@@ -121,3 +121,11 @@ TEST_CASE("models: settings that ask for too much") {
     write_safetensors(m / "bad.safetensors", m.with_settings({{"procedure.core", "4096"}}), true);
     m.refused("detect -q image.fits -o out.fits --model bad.safetensors", 5, {"image.fits", "--mem-limit", "1500"});
 }
+
+TEST_CASE("models: trained with keys that this version doesn't know, they are scored all the same") {
+    const Models m;
+    write_safetensors(m / "old.safetensors", m.with_settings({{"training.abolished", "true"}}), true);
+    m.must("evaluate -q --model old.safetensors --fields 1 --side 64");
+    write_safetensors(m / "odd.safetensors", m.with_settings({{"mock.abolished", "true"}}), true);
+    m.refused("evaluate -q --model odd.safetensors --fields 1 --side 64", 2, {"mock.abolished"});
+}

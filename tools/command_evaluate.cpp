@@ -85,6 +85,7 @@ Config configuration(const Options& o, const Common& common, const Model& model)
     if (!o.preset.empty() || !common.config_files.empty()) return common.layers(o.preset, "native");
     Config c;
     c.load_text(model.config, model.name + ": config");
+    c.forget("training");  // of no concern here, and perhaps another version's
     for (const auto& assignment : common.settings) c.set(assignment);
     return c;
 }
