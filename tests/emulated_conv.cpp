@@ -6,29 +6,12 @@
 
 #include "kernels/conv_product.cuh"
 #include "tests/cuda_conv_gradients.h"
+#include "tests/in_all_orders.h"
 
 using namespace star;
 using namespace star::test;
 
 namespace {
-
-/// Whether f(stream) gives the same in forward, reverse and two shuffled orders, on one and two host threads.
-template <class F>
-bool same_in_all_orders(F f) {
-    ThreadPool one(1), two(2);
-    simt::set_order(simt::Order::forward);
-    const auto first = f(Stream{gpu, &two, nullptr, false});
-    bool same = true;
-    for (ThreadPool* pool : {&one, &two}) {
-        const Stream stream{gpu, pool, nullptr, false};
-        simt::set_order(simt::Order::reverse);
-        same &= f(stream) == first;
-        simt::set_order(simt::Order::shuffled, unsigned(pool->threads()));
-        same &= f(stream) == first;
-    }
-    simt::set_order(simt::Order::forward);
-    return same;
-}
 
 template <class T>
 bool gradients_same(const ConvCase& c) {

@@ -1,6 +1,6 @@
 // What only the emulator can show of decoding: with the same exponentials, the CPU's rows bit for bit, in every order.
 #include "tests/cuda_decode_cases.h"
-#include "tests/emulated_all_orders.h"
+#include "tests/in_all_orders.h"
 #include "tests/reference/array.h"
 
 using namespace star;

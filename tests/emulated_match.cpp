@@ -1,7 +1,7 @@
 // What only the emulator can show of matching: equal bits in every order of threads, and equal to the CPU's.
 #include "kernels/simt.h"
 #include "tests/cuda_match_cases.h"
-#include "tests/emulated_all_orders.h"
+#include "tests/in_all_orders.h"
 #include "tests/reference/array.h"
 
 using namespace star;

@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/cuda_nms_cases.h"
-#include "tests/emulated_all_orders.h"
+#include "tests/in_all_orders.h"
 
 using namespace star;
 using namespace star::test;

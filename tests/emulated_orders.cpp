@@ -6,30 +6,12 @@
 
 #include "kernels/simt.h"
 #include "tests/cuda_cases.h"
+#include "tests/in_all_orders.h"
 
 using namespace star;
 using namespace star::test;
 
 namespace {
-
-/// Runs f in forward, reverse and three shuffled orders, on one, two and three host threads; true if all results are
-/// equal.
-template <class F>
-bool same_in_all_orders(F f) {
-    bool same = true;
-    ThreadPool one(1), two(2), three(3);
-    simt::set_order(simt::Order::forward);
-    const auto first = f(Stream{gpu});
-    for (ThreadPool* pool : {&one, &two, &three}) {
-        const Stream stream{gpu, pool, nullptr, false};
-        simt::set_order(simt::Order::reverse);
-        same &= f(stream) == first;
-        simt::set_order(simt::Order::shuffled, unsigned(pool->threads()));
-        same &= f(stream) == first;
-    }
-    simt::set_order(simt::Order::forward);
-    return same;
-}
 
 template <class T>
 bool conv_same(const ConvCase& c) {
