@@ -90,7 +90,7 @@ public:
     }
 
     void fields(int size, int count) {
-        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {});
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {}, {});
         std::vector<std::size_t> stars(static_cast<std::size_t>(count));
         const std::string of = std::to_string(count) + " fields of " + std::to_string(size) + " px at jamming";
         run("catalogues of " + of, count, "fields", [&] {

@@ -1,4 +1,4 @@
-// Mock, light, detector, crop.
+// Mock, light, detector, crop, truth.
 #include "sim/field.h"
 
 #include <algorithm>
@@ -6,9 +6,11 @@
 
 namespace star {
 
-FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, const Mock& mock)
+FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, const Mock& mock, const TruthOptions& truth)
     : exposure_((check_exposure(exposure), exposure)),
       mock_((check_mock(mock), mock)),
+      truth_((check_truth(truth), truth)),
+      native_(psf),
       psf_(image_psf(psf, exposure)) {}
 
 Field FieldSimulator::make(ThreadPool& pool, int width, int height, double margin, std::uint64_t seed,
@@ -17,15 +19,15 @@ Field FieldSimulator::make(ThreadPool& pool, int width, int height, double margi
                    index);
 }
 
-Field FieldSimulator::observe(ThreadPool& pool, MockField truth, int width, int height, std::uint64_t seed,
+Field FieldSimulator::observe(ThreadPool& pool, std::vector<Star> stars, int width, int height, std::uint64_t seed,
                               std::uint64_t index) const {
     require(width > 0 && height > 0, "observe: a field of ", width, "x", height);
     const int frame =
         int(drizzle_kernel(exposure_.drizzle_sigma).size()) / 2;  // the drizzle's noise is correlated with that outside
     const Shape native{1, height + 2 * frame, width + 2 * frame, 1};
     std::vector<PointSource> sources;
-    sources.reserve(truth.stars.size());
-    for (const Star& s : truth.stars) sources.push_back({s.x + frame, s.y + frame, s.flux});
+    sources.reserve(stars.size());
+    for (const Star& s : stars) sources.push_back({s.x + frame, s.y + frame, s.flux});
     std::vector<float> pixels(std::size_t(native.size()));
     std::vector<std::uint8_t> mask(pixels.size());
     render(pool, sources, psf_, {pixels.data(), native}, wing_cut * native_sigma(exposure_));
@@ -40,7 +42,8 @@ Field FieldSimulator::observe(ThreadPool& pool, MockField truth, int width, int 
         crop(pixels);
         crop(mask);
     }
-    return {width, height, std::move(pixels), std::move(mask), std::move(truth)};
+    Truth truth = label_truth(pool, stars, native_, exposure_, truth_, width, height);
+    return {width, height, std::move(pixels), std::move(mask), std::move(stars), std::move(truth)};
 }
 
 }  // namespace star

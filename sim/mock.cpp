@@ -1,11 +1,10 @@
-// Base stars, growth, truth.
+// Base stars and growth.
 #include "sim/mock.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
-#include "kernels/match.h"
 #include "sim/scatter.h"
 #include "sim/streams.h"
 #include "sim/truth_geometry.h"
@@ -38,7 +37,7 @@ int draw_count(const ClassMix& mix, double u) {
 /// Eq. 2: the star that grows from `previous` in a unit whose brightest is `base`.
 Star grow(const Mock& o, const Psf& psf, const Exposure& exposure, const Star& base, const Star& previous,
           Random& random) {
-    Star s;
+    Star s{0, 0, 0, 0, base.unit};
     s.mag = random.uniform(previous.mag, std::max(previous.mag, std::min(base.mag + o.contrast, o.mag_limit)));
     s.flux = electrons(s.mag, exposure);
     const double distance = random.uniform(o.dist_min, std::max(o.dist_min, dist_max(psf, previous.flux, s.flux)));
@@ -46,20 +45,6 @@ Star grow(const Mock& o, const Psf& psf, const Exposure& exposure, const Star& b
     s.x = previous.x + distance * std::cos(angle);
     s.y = previous.y + distance * std::sin(angle);
     return s;
-}
-
-Unit summarise(const Star* stars, int count, double half_width) {
-    Unit unit;
-    unit.count = count;
-    unit.label = std::int8_t(std::min(count, 5) - 1);
-    double flux = 0, x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
-    for (const Star* s = stars; s < stars + count; ++s) {
-        flux += s->flux, unit.x += s->flux * s->x, unit.y += s->flux * s->y;
-        x0 = std::min(x0, s->x), x1 = std::max(x1, s->x), y0 = std::min(y0, s->y), y1 = std::max(y1, s->y);
-    }
-    unit.x /= flux, unit.y /= flux;
-    unit.box = {float(x0 - half_width), float(y0 - half_width), float(x1 + half_width), float(y1 + half_width)};
-    return unit;
 }
 
 }  // namespace
@@ -80,57 +65,40 @@ void check_mock(const Mock& o) {
         fail(Fault::usage,
              "density: \"as many as fit\" needs both density_min and density_max, and min_separation >= 0.5");
     in_range("dist_min", o.dist_min, 0, 100);
-    in_range("box_fwhm", o.box_fwhm, 0, 100);
-    in_range("box_min", o.box_min, 0.1, 1000);
     in_range("faint_density", o.faint_density, 0, 100);
     in_range("faint_min", o.faint_min, -30, 60);
     in_range("faint_limit", o.faint_limit, o.faint_min, 60);
-    in_range("min_snr", o.min_snr, 0, 1e9);
 }
 
-MockField make_mock(const Mock& o, const Psf& psf, const Exposure& exposure, int width, int height, double margin,
-                    std::uint64_t seed, std::uint64_t index) {
+std::vector<Star> make_mock(const Mock& o, const Psf& psf, const Exposure& exposure, int width, int height,
+                            double margin, std::uint64_t seed, std::uint64_t index) {
     check_mock(o);
     check_exposure(exposure);
     require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "mock: a field of ", width, "x", height,
             ", margin ", margin);
     const double x0 = -margin, y0 = -margin, x1 = width + margin, y1 = height + margin, area = (x1 - x0) * (y1 - y0);
-    const double half_width = box_half_width(psf, o.box_fwhm, o.box_min);
-    const double sigma = native_sigma(exposure) * std::sqrt(psf.noise_area());  // of a matched filter, in electrons
 
     Random places(seed_of(seed, Draw::places, index), 0), members(seed_of(seed, Draw::members, index), 0);
     double count = as_many_as_fit;
     if (!std::isinf(o.density_max)) count = places.poisson(places.uniform(o.density_min, o.density_max) * area);
 
-    MockField field;
-    std::vector<Star> outside;
+    std::vector<Star> stars;
+    int units = 0;
     for (const Place& p : scatter(x0, y0, x1, y1, o.min_separation, count, places)) {
-        Star unit[5];
-        unit[0] = {p.x, p.y, luminosity(o.slope, o.mag_min, o.mag_max, members.uniform()), 0, -1};
-        unit[0].flux = electrons(unit[0].mag, exposure);
-        const int n = draw_count(o.mix, members.uniform());
-        for (int k = 1; k < n; ++k) unit[k] = grow(o, psf, exposure, unit[0], unit[k - 1], members);
-        Unit u = summarise(unit, n, half_width);
-        if (!(u.x >= 0 && u.x < width && u.y >= 0 && u.y < height)) {
-            outside.insert(outside.end(), unit, unit + n);
-            continue;
-        }
-        double flux = 0;
-        for (int k = 0; k < n; ++k) flux += unit[k].flux, unit[k].unit = int(field.units.size());
-        if (flux < o.min_snr * sigma) u.label = label_ignored;
-        u.first = int(field.stars.size());
-        field.stars.insert(field.stars.end(), unit, unit + n);
-        field.units.push_back(u);
+        Star base{p.x, p.y, luminosity(o.slope, o.mag_min, o.mag_max, members.uniform()), 0, units++};
+        base.flux = electrons(base.mag, exposure);
+        stars.push_back(base);
+        for (int more = draw_count(o.mix, members.uniform()) - 1; more > 0; --more)
+            stars.push_back(grow(o, psf, exposure, base, stars.back(), members));
     }
-    field.stars.insert(field.stars.end(), outside.begin(), outside.end());
 
     Random crowd(seed_of(seed, Draw::crowd, index), 0);
     const double faint = crowd.poisson(o.faint_density * area);
     for (const Place& p : scatter(x0, y0, x1, y1, 0, faint, crowd)) {
         const double mag = luminosity(o.slope, o.faint_min, o.faint_limit, crowd.uniform());
-        field.stars.push_back({p.x, p.y, mag, electrons(mag, exposure), -1});
+        stars.push_back({p.x, p.y, mag, electrons(mag, exposure), -1});
     }
-    return field;
+    return stars;
 }
 
 }  // namespace star

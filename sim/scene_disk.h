@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/mock.h"
+#include "sim/detector_noise.h"
 #include "sim/scene_luminosity.h"
+#include "sim/star.h"
 
 namespace star {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "sim/mock.h"
+#include "sim/star.h"
 #include "sim/truth_detect.h"
 #include "sim/truth_units.h"
 
@@ -19,7 +19,7 @@ enum class Labels {
 
 /// Where units come from.
 enum class Units {
-    given,   ///< Star::unit, as the mock catalogue grew them; -1 shines, but belongs to none
+    given,   ///< Star::unit, as the mock catalogue grew them; those of none shine, and count for nothing
     linked,  ///< the list itself: merged, linked and split (truth_units.h)
 };
 

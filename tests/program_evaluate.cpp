@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/fits_writer.h"
+#include "kernels/match.h"
 #include "tests/io_folder.h"
 #include "tools/catalogue.h"
 #include "tools/truth.h"
@@ -24,9 +25,10 @@ int run(const Folder& folder, const std::string& arguments) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-std::vector<Blend> perfect_catalogue(const MockField& truth) {
+std::vector<Blend> perfect_catalogue(const Truth& truth) {
     std::vector<Blend> blends;
-    for (const Unit& u : truth.units) {
+    for (const TruthUnit& u : truth.units) {
+        if (u.label == label_ignored) continue;
         Blend b;
         b.box = u.box, b.x = u.x, b.y = u.y;
         b.stars = u.label + 1, b.score = 0.9;

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/match.h"
 #include "sim/field.h"
 #include "sim/scatter.h"
+#include "tests/sim_grown.h"
 
 using namespace star;
 
@@ -30,15 +30,15 @@ bool uniform_01(std::vector<double> u) {
 
 double distance(const Star& a, const Star& b) { return std::hypot(a.x - b.x, a.y - b.y); }
 
-bool equal(const MockField& a, const MockField& b) {
-    return a.stars.size() == b.stars.size() && a.units.size() == b.units.size() &&
-           std::equal(a.stars.begin(), a.stars.end(), b.stars.begin(),
+bool equal(const Field& a, const Field& b) {
+    return std::equal(a.stars.begin(), a.stars.end(), b.stars.begin(), b.stars.end(),
                       [](const Star& s, const Star& t) {
                           return s.x == t.x && s.y == t.y && s.mag == t.mag && s.unit == t.unit;
                       }) &&
-           std::equal(a.units.begin(), a.units.end(), b.units.begin(), [](const Unit& s, const Unit& t) {
-               return s.box == t.box && s.label == t.label && s.first == t.first;
-           });
+           std::equal(a.truth.units.begin(), a.truth.units.end(), b.truth.units.begin(), b.truth.units.end(),
+                      [](const TruthUnit& s, const TruthUnit& t) {
+                          return s.box == t.box && s.label == t.label && s.first == t.first && s.chance == t.chance;
+                      });
 }
 
 }  // namespace
@@ -47,11 +47,11 @@ TEST_CASE("base stars follow Eq. 1") {
     for (double slope : {0.3, 0.0, -0.2}) {
         Mock o;
         o.slope = slope;
-        const MockField f = make_mock(o, csst(), {}, 1000, 1000, 0, 1, 1);
+        const std::vector<Star> stars = make_mock(o, csst(), {}, 1000, 1000, 0, 1, 1);
         std::vector<double> u;
         double sum = 0;
-        for (const Unit& unit : f.units) {
-            const double m = f.stars[std::size_t(unit.first)].mag, b = slope * std::log(10.0);
+        for (const auto unit : grown_units(stars)) {
+            const double m = unit[0].mag, b = slope * std::log(10.0);
             CHECK_MESSAGE((m >= 20 && m <= 26), m);
             u.push_back(slope == 0 ? (m - 20) / 6 : std::expm1(b * (m - 20)) / std::expm1(b * 6));
             sum += m;
@@ -75,12 +75,11 @@ TEST_CASE("base stars follow Eq. 1") {
 TEST_CASE("members follow Eq. 2") {
     Mock o;
     o.mix = {0, 1, 1, 1, 1};
-    const MockField f = make_mock(o, csst(), {}, 800, 800, 10, 3, 1);
+    const std::vector<Star> stars = make_mock(o, csst(), {}, 800, 800, 10, 3, 1);
     std::vector<double> mags, distances;
-    for (const Unit& unit : f.units) {
-        const Star* s = &f.stars[std::size_t(unit.first)];
-        CHECK(unit.count >= 2);
-        for (int k = 1; k < unit.count; ++k) {
+    for (const auto s : grown_units(stars)) {
+        CHECK(s.size() >= 2);
+        for (std::size_t k = 1; k < s.size(); ++k) {
             const double faintest = std::min(s[0].mag + 2.5, 26.0);
             CHECK_MESSAGE((s[k].mag >= s[k - 1].mag && s[k].mag <= faintest), s[k].mag);
             CHECK(s[k].flux == doctest::Approx(electrons(s[k].mag, Exposure{})));
@@ -103,14 +102,13 @@ TEST_CASE("classes come in the proportions asked for") {
     for (const ClassMix& mix : {mix_p1, mix_p2, mix_p3, ClassMix{0, 0, 1, 0, 0}}) {
         Mock o;
         o.mix = mix;
-        const MockField f = make_mock(o, csst(), {}, 700, 700, 0, 5, 1);
-        double total = 0, count[5]{};
+        const std::vector<Star> stars = make_mock(o, csst(), {}, 700, 700, 0, 5, 1);
+        double total = 0, count[5]{}, n = 0;
         for (double w : mix) total += w;
-        for (const Unit& u : f.units) {
-            REQUIRE(u.label == u.count - 1);
-            ++count[u.label];
+        for (const auto unit : grown_units(stars)) {
+            REQUIRE(unit.size() <= 5);
+            ++count[unit.size() - 1], ++n;
         }
-        const double n = double(f.units.size());
         for (int i = 0; i < 5; ++i) {
             const double p = mix[std::size_t(i)] / total;
             CHECK(std::fabs(count[i] - n * p) <= 5 * std::sqrt(n * p * (1 - p)));
@@ -153,64 +151,37 @@ TEST_CASE("density: a number asked for is Poisson about it") {
     Mock o;
     o.density_min = o.density_max = 0.002;
     double n = 0;
-    for (int i = 0; i < 20; ++i) n += double(make_mock(o, csst(), {}, 300, 300, 0, 1, std::uint64_t(i)).units.size());
-    CHECK(std::fabs(n - 20 * 180) <
-          5 * std::sqrt(20 * 180.0) + 20 * 3);  // units whose centroid lies outside: at most 3 per field
+    for (int i = 0; i < 20; ++i)
+        n += double(grown_units(make_mock(o, csst(), {}, 300, 300, 10, 1, std::uint64_t(i))).size());
+    const double mean = 20 * 0.002 * 320 * 320;
+    CHECK(std::fabs(n - mean) < 5 * std::sqrt(mean));
     o.density_min = o.density_max = 0;
-    CHECK(make_mock(o, csst(), {}, 300, 300, 0, 1, 1).stars.empty());
+    CHECK(make_mock(o, csst(), {}, 300, 300, 0, 1, 1).empty());
 }
 
-TEST_CASE("units: boxes, centroids, edges") {
-    Mock o;
-    const double half = std::max(1.4 * csst().fwhm(), 2.5);
-    const MockField f = make_mock(o, csst(), {}, 200, 150, 20, 7, 1);
-    std::size_t at = 0, outside = 0;
-    for (const Unit& u : f.units) {
-        CHECK(std::size_t(u.first) == at);
-        at += std::size_t(u.count);
-        double flux = 0, x = 0, y = 0;
-        Box box{1e9f, 1e9f, -1e9f, -1e9f};
-        for (int k = 0; k < u.count; ++k) {
-            const Star& s = f.stars[std::size_t(u.first + k)];
-            CHECK(s.unit == &u - f.units.data());
-            flux += s.flux, x += s.flux * s.x, y += s.flux * s.y;
-            box = {std::min(box.x0, float(s.x - half)), std::min(box.y0, float(s.y - half)),
-                   std::max(box.x1, float(s.x + half)), std::max(box.y1, float(s.y + half))};
-        }
-        CHECK(u.box == box);
-        CHECK(u.x == doctest::Approx(x / flux));
-        CHECK(u.y == doctest::Approx(y / flux));
-        CHECK_MESSAGE((u.x >= 0 && u.x < 200 && u.y >= 0 && u.y < 150), u.x);
+TEST_CASE("units are numbered from 0, one after the other, also those of the margin") {
+    const std::vector<Star> stars = make_mock({}, csst(), {}, 200, 150, 20, 7, 1);
+    int unit = -1;
+    bool outside = false;
+    for (const Star& s : stars) {
+        CHECK_MESSAGE((s.unit == unit || s.unit == unit + 1), s.unit);
+        unit = s.unit;
+        outside = outside || s.x < 0 || s.y < 0 || s.x > 200 || s.y > 150;
     }
-    for (; at < f.stars.size(); ++at, ++outside) CHECK(f.stars[at].unit == -1);
-    CHECK(outside > 0);  // what shines in from the margin
-    CHECK(f.units.size() > 250);
+    CHECK(unit > 250);
+    CHECK(outside);
 }
 
-TEST_CASE("faint stars and units lost in the noise") {
+TEST_CASE("faint stars come on top, of no unit") {
     Mock o;
     o.faint_density = 0.05, o.faint_min = 26, o.faint_limit = 29;
-    const MockField f = make_mock(o, csst(), {}, 300, 300, 10, 9, 1);
-    Mock plain;
-    const MockField g = make_mock(plain, csst(), {}, 300, 300, 10, 9, 1);
-    const double n = double(f.stars.size() - g.stars.size()), mean = 0.05 * 320 * 320;
+    const std::vector<Star> f = make_mock(o, csst(), {}, 300, 300, 10, 9, 1);
+    const std::vector<Star> g = make_mock({}, csst(), {}, 300, 300, 10, 9, 1);
+    const double n = double(f.size() - g.size()), mean = 0.05 * 320 * 320;
     CHECK(std::fabs(n - mean) < 5 * std::sqrt(mean));
-    CHECK(f.units.size() == g.units.size());
-    for (std::size_t i = g.stars.size(); i < f.stars.size(); ++i)
-        CHECK_MESSAGE((f.stars[i].unit == -1 && f.stars[i].mag >= 26 && f.stars[i].mag <= 29), i);
-
-    o.min_snr = 15;
-    const MockField h = make_mock(o, csst(), {}, 300, 300, 10, 9, 1);
-    const double sigma = native_sigma(Exposure{}) * std::sqrt(csst().noise_area());
-    int ignored = 0;
-    for (const Unit& u : h.units) {
-        double flux = 0;
-        for (int k = 0; k < u.count; ++k) flux += h.stars[std::size_t(u.first + k)].flux;
-        CHECK(u.label == (flux < 15 * sigma ? label_ignored : u.count - 1));
-        ignored += u.label == label_ignored;
-    }
-    MESSAGE(ignored, " of ", h.units.size(), " units are below SNR 15");
-    CHECK(ignored > 0);
+    for (std::size_t i = 0; i < g.size(); ++i) CHECK(f[i].x == g[i].x);
+    for (std::size_t i = g.size(); i < f.size(); ++i)
+        CHECK_MESSAGE((f[i].unit == -1 && f[i].mag >= 26 && f[i].mag <= 29), i);
 }
 
 TEST_CASE("a field is a function of its seed and index, for any number of threads") {
@@ -218,7 +189,7 @@ TEST_CASE("a field is a function of its seed and index, for any number of thread
     e.drizzle_sigma = 0.4;
     Mock o;
     o.faint_density = 0.02;
-    const FieldSimulator simulator(csst(), e, o);
+    const FieldSimulator simulator(csst(), e, o, {});
     ThreadPool one(1), two(2), three(3);
     const Field a = simulator.make(one, 130, 90, 20, 1, 7);
     CHECK(a.image.size() == 130 * 90);
@@ -227,11 +198,11 @@ TEST_CASE("a field is a function of its seed and index, for any number of thread
         const Field b = simulator.make(*pool, 130, 90, 20, 1, 7);
         CHECK(b.image == a.image);
         CHECK(b.mask == a.mask);
-        CHECK(equal(b.truth, a.truth));
+        CHECK(equal(b, a));
     }
     CHECK(simulator.make(one, 130, 90, 20, 1, 8).image != a.image);
     CHECK(simulator.make(one, 130, 90, 20, 2, 7).image != a.image);
-    CHECK(!equal(simulator.make(one, 130, 90, 20, 1, 8).truth, a.truth));
+    CHECK(!equal(simulator.make(one, 130, 90, 20, 1, 8), a));
 }
 
 TEST_CASE("a field's light is that of its stars and the sky, from outside too") {
@@ -239,12 +210,12 @@ TEST_CASE("a field's light is that of its stars and the sky, from outside too") 
     for (double drizzle : {0.0, 0.4}) {
         Exposure e;
         e.drizzle_sigma = drizzle, e.full_well = 1e9;
-        const FieldSimulator simulator(csst(), e, {});
+        const FieldSimulator simulator(csst(), e, {}, {});
         const int w = 160, h = 120;
         const Field f = simulator.make(pool, w, h, 30, 2, 3);
         double light = 0, expected = background_level(e) * w * h;
         for (float v : f.image) light += v;
-        for (const Star& s : f.truth.stars)
+        for (const Star& s : f.stars)
             for (int y = 0; y < h; ++y)
                 for (int x = 0; x < w; ++x) expected += s.flux * simulator.psf().at(x + 0.5 - s.x, y + 0.5 - s.y);
         const double noise = std::sqrt(expected + w * h * e.read_noise * e.read_noise);

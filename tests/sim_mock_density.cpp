@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sim/mock.h"
+#include "tests/sim_grown.h"
 #include "sim/scatter.h"
 
 using namespace star;
@@ -67,10 +68,12 @@ TEST_CASE("at jamming each mix has its density of stars, 97 % of the limit and m
         Mock o;
         o.mix = mix;
         const int side = 900;
-        const MockField f = make_mock(o, psf, {}, side, side, 24, 17, 1);
-        double stars = 0;
-        for (const Unit& u : f.units) stars += u.count;
-        const double units = double(f.units.size()), density = stars / (double(side) * side) * arcmin2;
+        const std::vector<Star> grown = make_mock(o, psf, {}, side, side, 24, 17, 1);
+        double stars = 0, units = 0;  // of those whose base star is in the field
+        for (const auto unit : grown_units(grown))
+            if (unit[0].x >= 0 && unit[0].y >= 0 && unit[0].x < side && unit[0].y < side)
+                stars += double(unit.size()), ++units;
+        const double density = stars / (double(side) * side) * arcmin2;
         // Numbers of members are independent; the number of units varies by less than a tenth of Poisson's variance.
         const double sigma = std::sqrt(units * (square - mean * mean) + mean * mean * 0.1 * units) / (mean * units);
         MESSAGE("stars/arcmin^2 ", density, ", ", 100 * density / limit, " % of the limit");

@@ -9,8 +9,10 @@
 
 #include "kernels/match.h"
 #include "kernels/random.h"
+#include "sim/mock.h"
 #include "sim/truth.h"
 #include "sim/truth_geometry.h"
+#include "tests/sim_grown.h"
 
 using namespace star;
 
@@ -46,36 +48,50 @@ bool equal(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 }  // namespace
 
-TEST_CASE("truth: a mock field's paper labels are the mock's own") {
-    const MockField f = make_mock({}, csst(), {}, 200, 150, 20, 3, 1);
+TEST_CASE("truth: paper labels of a mock are its units as they were grown: boxes, centroids, edges") {
+    const std::vector<Star> stars = make_mock({}, csst(), {}, 200, 150, 20, 3, 1);
+    const double half = std::max(1.4 * csst().fwhm(), 2.5);
     ThreadPool pool(2);
     TruthOptions o;
     o.labels = Labels::paper;
-    const Truth t = label_truth(pool, f.stars, csst(), {}, o, 200, 150);
-    REQUIRE(t.units.size() == f.units.size());
-    for (std::size_t i = 0; i < t.units.size(); ++i) {
-        const TruthUnit& u = t.units[i];
-        const Unit& v = f.units[i];
-        CHECK(u.count == v.count);
-        CHECK(u.label == v.label);
-        CHECK(u.box == v.box);
-        CHECK(u.x == doctest::Approx(v.x));
+    const Truth t = label_truth(pool, stars, csst(), {}, o, 200, 150);
+    std::size_t next = 0;
+    for (const auto unit : grown_units(stars)) {
+        double flux = 0, x = 0, y = 0;
+        Box box{1e9f, 1e9f, -1e9f, -1e9f};
+        for (const Star& s : unit) {
+            flux += s.flux, x += s.flux * s.x, y += s.flux * s.y;
+            box = {std::min(box.x0, float(s.x - half)), std::min(box.y0, float(s.y - half)),
+                   std::max(box.x1, float(s.x + half)), std::max(box.y1, float(s.y + half))};
+        }
+        if (!(x / flux >= 0 && x / flux < 200 && y / flux >= 0 && y / flux < 150)) continue;
+        REQUIRE(next < t.units.size());
+        const TruthUnit& u = t.units[next];
+        CHECK(u.count == int(unit.size()));
+        CHECK(u.label == u.count - 1);
+        CHECK(u.box == box);
+        CHECK(u.x == doctest::Approx(x / flux));
+        CHECK(u.y == doctest::Approx(y / flux));
+        CHECK(u.flux == doctest::Approx(flux));
         CHECK(u.chance[std::size_t(u.label)] == 1);
         CHECK(!u.soft);
-        for (int k = 0; k < u.count; ++k) CHECK(t.stars[std::size_t(u.first + k)].unit == int(i));
+        for (int k = 0; k < u.count; ++k) CHECK(t.stars[std::size_t(u.first + k)].unit == int(next));
+        ++next;
     }
-    CHECK(t.stars.size() == f.stars.size());
+    CHECK(next == t.units.size());
+    CHECK(next > 250);
+    CHECK(t.stars.size() == stars.size());
 }
 
 TEST_CASE("truth: detectable labels of a mock are what its stars' signal-to-noise says") {
     Mock m;
     m.mag_max = 27.5, m.mag_limit = 28, m.faint_density = 0.02;
-    const MockField f = make_mock(m, csst(), {}, 300, 200, 20, 3, 1);
+    const std::vector<Star> stars = make_mock(m, csst(), {}, 300, 200, 20, 3, 1);
+    const auto grown = grown_units(stars);
     ThreadPool pool(2);
     const TruthOptions o;
-    const Truth t = label_truth(pool, f.stars, csst(), {}, o, 300, 200);
+    const Truth t = label_truth(pool, stars, csst(), {}, o, 300, 200);
     int fewer = 0, ignored = 0, soft = 0;
-    std::vector<int> members(f.units.size());
     for (std::size_t i = 0; i < t.units.size(); ++i) {
         const TruthUnit& u = t.units[i];
         float sum = 0;
@@ -94,9 +110,10 @@ TEST_CASE("truth: detectable labels of a mock are what its stars' signal-to-nois
             CHECK_MESSAGE((s.x > u.box.x0 && s.x < u.box.x1 && s.y > u.box.y0 && s.y < u.box.y1), s.x);
             if (k > 0) CHECK(s.flux <= t.stars[std::size_t(u.first + k - 1)].flux);
         }
-        const int of = f.stars[std::size_t(t.stars[std::size_t(u.first)].source)].unit;
-        fewer += u.count < f.units[std::size_t(of)].count, soft += u.soft;
-        CHECK(u.count <= f.units[std::size_t(of)].count);
+        const int of = stars[std::size_t(t.stars[std::size_t(u.first)].source)].unit;
+        const int members = int(grown[std::size_t(of)].size());
+        fewer += u.count < members, soft += u.soft;
+        CHECK(u.count <= members);
     }
     MESSAGE(t.units.size(), " units: ", fewer, " with fewer stars than grown, ", soft, " soft, ", ignored, " ignored");
     CHECK_MESSAGE((fewer > 0 && soft > 0 && ignored > 0), "all three kinds");

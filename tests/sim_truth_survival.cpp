@@ -7,6 +7,7 @@
 
 #include "kernels/random.h"
 #include "sim/mock.h"
+#include "tests/sim_grown.h"
 #include "sim/truth_detect.h"
 
 using namespace star;
@@ -105,43 +106,45 @@ TEST_CASE("truth: the share of the paper's labels that survive") {
         o.min_separation = 60;  // units taken alone: far more than the reach and the light that matters
         DetectLimits limits;
         limits.psf_error = 0;
-        std::array<double, 5> survive{}, count{};
+        std::array<double, 5> survive{}, units{};
         int differ = 0, near = 0;
         for (std::uint64_t field = 0; field < 4; ++field) {
             const int side = 1600;
-            const MockField f = make_mock(o, psf, e, side, side, 0, 11, field);
+            const std::vector<Star> list = make_mock(o, psf, e, side, side, 0, 11, field);
             std::vector<PointSource> stars;
-            for (const Star& s : f.stars) stars.push_back({s.x, s.y, s.flux});
+            for (const Star& s : list) stars.push_back({s.x, s.y, s.flux});
             const Detectability d(pool, stars, psf, e, limits, side, side);
-            for (const Unit& u : f.units) {
-                if (u.x < 20 || u.y < 20 || u.x > side - 20 || u.y > side - 20) continue;
+            for (const auto unit : grown_units(list)) {
+                const Star& base = unit[0];
+                if (base.x < 20 || base.y < 20 || base.x > side - 20 || base.y > side - 20) continue;
+                const int count = int(unit.size()), first = int(&base - list.data());
                 bool all = true;
                 bool close = true;  // all within the reach of each other: else fewer are free than in the reference
-                for (int k = 0; k < u.count; ++k) {
-                    const Star& s = f.stars[std::size_t(u.first + k)];
-                    all = all && d.counts(u.first + k);
+                for (int k = 0; k < count; ++k) {
+                    const Star& s = unit[std::size_t(k)];
+                    all = all && d.counts(first + k);
                     for (int j = 0; j < k; ++j) {
-                        const Star& t = f.stars[std::size_t(u.first + j)];
+                        const Star& t = unit[std::size_t(j)];
                         close = close && std::hypot(s.x - t.x, s.y - t.y) < limits.reach_fwhm * psf.fwhm();
                     }
                 }
                 // The stamp's 1e-3 of the information, differences of step^2/6 f''' (1e-3 of the derivative), and the
                 // wings' light below 0.01 sigma: a few per cent once a blend has amplified them.
-                const double plain = lowest_snr(&f.stars[std::size_t(u.first)], u.count, psf, e);
+                const double plain = lowest_snr(unit.data(), count, psf, e);
                 if (!close || std::fabs(plain - 3) < 0.15)
                     ++near;
                 else
                     differ += (plain >= 3) != all;
-                ++count[std::size_t(u.count - 1)];
-                survive[std::size_t(u.count - 1)] += all;
+                ++units[std::size_t(count - 1)];
+                survive[std::size_t(count - 1)] += all;
             }
         }
-        MESSAGE("to ", c.mag_max, ", sky ", c.sky, ": ", survive[0] / count[0], " ", survive[1] / count[1], " ",
-                survive[2] / count[2], " ", survive[3] / count[3], " ", survive[4] / count[4], " of about ", count[0],
+        MESSAGE("to ", c.mag_max, ", sky ", c.sky, ": ", survive[0] / units[0], " ", survive[1] / units[1], " ",
+                survive[2] / units[2], " ", survive[3] / units[3], " ", survive[4] / units[4], " of about ", units[0],
                 " each survive; ", differ, " differ, ", near, " not compared");
         CHECK(differ == 0);
-        CHECK(near < 0.1 * (count[0] + count[1] + count[2] + count[3] + count[4]));
-        CHECK(survive[0] == count[0]);
-        for (std::size_t k = 1; k < 5; ++k) CHECK(survive[k] / count[k] < survive[k - 1] / count[k - 1]);
+        CHECK(near < 0.1 * (units[0] + units[1] + units[2] + units[3] + units[4]));
+        CHECK(survive[0] == units[0]);
+        for (std::size_t k = 1; k < 5; ++k) CHECK(survive[k] / units[k] < survive[k - 1] / units[k - 1]);
     }
 }

@@ -146,6 +146,14 @@ ScoreReport score(const Trial& trial, std::uint64_t seed) {
     MatchRule rule;
     add_part(report, trial, rule, "by_box",
              fmt::format("By box: IoU >= {:g}, one to one, in order of score", rule.least_iou), seed);
+    std::size_t soft = 0;
+    Trial certain = trial;
+    for (ScoredField& f : certain.fields)
+        for (Wanted& w : f.wanted)
+            if (w.soft && w.label != label_ignored) w.label = label_ignored, ++soft;
+    if (soft > 0)
+        add_part(report, certain, rule, "by_box_certain",
+                 fmt::format("By box, without the {} units of which a star may or may not count", soft), seed);
     if (trial.fwhm > 0) {
         rule.by = MatchRule::By::centre;
         rule.radius = 0.5 * trial.fwhm;

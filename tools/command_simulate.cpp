@@ -45,10 +45,10 @@ int simulate(const Options& o, const Common& common) {
     append_config(cards, setup.config);
     out.image("", field.image, field.width, field.height, cards);
     out.table(truth_units(field.truth));
-    out.table(truth_stars(field.truth));
+    out.table(truth_stars(field.truth, e));
     out.commit();
     std::size_t ignored = 0;
-    for (const Unit& u : field.truth.units) ignored += u.label < 0;
+    for (const TruthUnit& u : field.truth.units) ignored += u.label < 0;
     console.say(
         "{}: {}x{} px, {} units ({} too faint to ask for), {} stars; PSF FWHM {:.2f} px, sky {:.4g}, noise {:.4g} {} "
         "per pixel",

@@ -5,8 +5,26 @@
 #include <cmath>
 
 #include "kernels/match.h"
+#include "sim/streams.h"
 
 namespace star {
+namespace {
+
+// The class to train on, drawn from a soft unit's chances: over an endless stream the mean gradient is that of the
+// chances themselves, the loss of an anchor being linear in its target.
+std::int8_t drawn_label(const TruthUnit& u, Random& random) {
+    if (!u.soft || u.label == label_ignored) return u.label;
+    double left = random.uniform();
+    std::int8_t last = u.label;
+    for (std::size_t k = 0; k < u.chance.size(); ++k) {
+        if (!(u.chance[k] > 0)) continue;
+        last = std::int8_t(k);
+        if ((left -= double(u.chance[k])) < 0) break;
+    }
+    return last;
+}
+
+}  // namespace
 
 FieldSource::FieldSource(Stream stream, const Setup& setup)
     : stream_(stream),
@@ -28,8 +46,11 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index) const 
     out.first.push_back(0);
     std::vector<float> normalised(std::size_t(H) * std::size_t(W));
     for (int f = 0; f < run_.fields; ++f) {
-        const Field field =
-            simulator_.make(*stream_.pool, W, H, margin_, seed, index * std::uint64_t(run_.fields) + std::uint64_t(f));
+        const std::uint64_t number = index * std::uint64_t(run_.fields) + std::uint64_t(f);
+        const Field field = simulator_.make(*stream_.pool, W, H, margin_, seed, number);
+        Random draw(seed_of(seed, Draw::labels, number), 0);
+        std::vector<std::int8_t> labels;
+        for (const TruthUnit& u : field.truth.units) labels.push_back(drawn_label(u, draw));
         const PreparedSky sky =
             prepare_sky(stream_, {{field.image.data(), {1, H, W, 1}}, {nullptr, nothing}, noise}, procedure_);
         copy_to_host(stream_, normalised.data(), sky.normalised.data(), normalised.size() * sizeof(float));
@@ -41,12 +62,13 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index) const 
                     std::copy_n(&normalised[std::size_t(i * h + y) * std::size_t(W) + std::size_t(j * w)], w,
                                 &out.images[(std::size_t(window) * std::size_t(h) + std::size_t(y)) * std::size_t(w)]);
                 const auto x0 = float(j * w), y0 = float(i * h);
-                for (const Unit& u : field.truth.units) {
-                    const Box b{u.box.x0 - x0, u.box.y0 - y0, u.box.x1 - x0, u.box.y1 - y0};
+                for (std::size_t k = 0; k < labels.size(); ++k) {
+                    const Box& box = field.truth.units[k].box;
+                    const Box b{box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0};
                     if (b.x1 <= 0 || b.y1 <= 0 || b.x0 >= float(w) || b.y0 >= float(h)) continue;
                     const bool inside = b.x() >= 0 && b.y() >= 0 && b.x() < float(w) && b.y() < float(h);
                     out.boxes.push_back(b);
-                    out.labels.push_back(inside ? u.label : label_ignored);
+                    out.labels.push_back(inside ? labels[k] : label_ignored);
                 }
                 out.first.push_back(int(out.boxes.size()));
             }

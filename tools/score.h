@@ -29,6 +29,7 @@ struct Wanted {
     double x = 0, y = 0;  ///< centroid
     int label = 0;        ///< class from 0, or label_ignored: neither hit nor miss
     int stars = 1;        ///< how many there are; may exceed 5
+    bool soft = false;    ///< a star of it may or may not count
 };
 
 struct ScoredField {

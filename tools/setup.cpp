@@ -82,14 +82,31 @@ Mock read_mock(Config& c) {
     m.density_min = density("mock.density_min");
     m.density_max = density("mock.density_max");
     m.dist_min = c.number("mock.dist_min", m.dist_min, 0, 100);
-    m.box_fwhm = c.number("mock.box_fwhm", m.box_fwhm, 0.1, 20);
-    m.box_min = c.number("mock.box_min", m.box_min, 0.5, 1000);
     m.faint_density = c.number("mock.faint_density", m.faint_density, 0, 10);
     m.faint_min = c.number("mock.faint_min", m.faint_min, -30, 50);
     m.faint_limit = c.number("mock.faint_limit", std::max(m.faint_min, m.faint_limit), -30, 50);
-    m.min_snr = c.number("mock.min_snr", m.min_snr, 0, 1e6);
     check_mock(m);
     return m;
+}
+
+TruthOptions read_truth_options(Config& c) {
+    TruthOptions t;
+    const bool paper = c.choice("truth.labels", "detectable", {"detectable", "paper"}) == "paper";
+    t.labels = paper ? Labels::paper : Labels::detectable;
+    t.units = c.choice("truth.units", "given", {"given", "linked"}) == "linked" ? Units::linked : Units::given;
+    t.limits.min_snr = c.number("truth.min_snr", t.limits.min_snr, 0.1, 100);
+    t.limits.hopeless_snr = c.number("truth.hopeless_snr", std::min(t.limits.hopeless_snr, t.limits.min_snr), 0.1, 100);
+    t.certain_snr = c.number("truth.certain_snr", std::max(t.certain_snr, t.limits.min_snr), 0.1, 100);
+    t.limits.reach_fwhm = c.number("truth.reach_fwhm", t.limits.reach_fwhm, 0.1, 10);
+    t.limits.psf_error = c.number("truth.psf_error", t.limits.psf_error, 0, 1);
+    t.rules.merge_px = c.number("truth.merge_px", t.rules.merge_px, 0.01, 100);
+    t.rules.contrast = c.number("truth.contrast", t.rules.contrast, 0, 10);
+    t.rules.most_stars = int(c.integer("truth.most_stars", t.rules.most_stars, 1, 1000));
+    t.rules.most_fwhm = c.number("truth.most_fwhm", t.rules.most_fwhm, 0.1, 100);
+    t.box_fwhm = c.number("truth.box_fwhm", t.box_fwhm, 0.1, 20);
+    t.box_min = c.number("truth.box_min", t.box_min, 0.5, 1000);
+    check_truth(t);
+    return t;
 }
 
 Architecture read_architecture(Config& c) {
@@ -185,16 +202,17 @@ TrainingRun read_training(Config& c) {
 Setup read_setup(Config c) {
     const Instrument instrument = read_instrument(c);
     const Mock mock = read_mock(c);
+    const TruthOptions truth = read_truth_options(c);
     const double margin = c.number("simulate.margin", 24, 0, 200);
     const double fwhm = image_psf(instrument.psf, instrument.exposure).fwhm();
     if (!c.has("procedure.psf_fwhm")) c.set("procedure.psf_fwhm=" + std::to_string(fwhm));
     if (!c.has("procedure.box_half_width"))
-        c.set("procedure.box_half_width=" + std::to_string(std::max(mock.box_fwhm * fwhm, mock.box_min)));
+        c.set("procedure.box_half_width=" + std::to_string(std::max(truth.box_fwhm * fwhm, truth.box_min)));
     const Architecture architecture = read_architecture(c);
     const Procedure procedure = read_procedure(c, architecture);
     const TrainingRun training = read_training(c);
     c.refuse_unknown();
-    return {instrument, mock, margin, architecture, procedure, training, c.dump()};
+    return {instrument, mock, truth, margin, architecture, procedure, training, c.dump()};
 }
 
 Noise noise_of(const Exposure& e) {

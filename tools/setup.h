@@ -28,7 +28,10 @@ Exposure read_exposure(Config&);  ///< the [exposure] part alone
 /// [mock]: the paper's catalogue. `mix` is "P1", "P2", "P3" or five weights.
 Mock read_mock(Config&);
 
-/// [network] and [procedure]. The PSF's width and the boxes' size come from the instrument and the mock.
+/// [truth]: which stars count, and where units come from.
+TruthOptions read_truth_options(Config&);
+
+/// [network] and [procedure]. The PSF's width and the boxes' size come from the instrument and the truth.
 Architecture read_architecture(Config&);
 Procedure read_procedure(Config&, const Architecture&);
 
@@ -46,13 +49,14 @@ TrainingRun read_training(Config&);
 struct Setup {
     Instrument instrument;
     Mock mock;
+    TruthOptions truth;
     double margin;  ///< [simulate] px around a field from which light comes in
     Architecture architecture;
-    Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the mock unless given
+    Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the truth unless given
     TrainingRun training;
     std::string config;  ///< effective, TOML
 
-    FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, mock}; }
+    FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, mock, truth}; }
 };
 Setup read_setup(Config);
 

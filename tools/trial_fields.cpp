@@ -21,12 +21,12 @@ Found found(const Detection& d, int classes) {
 
 }  // namespace
 
-std::vector<Wanted> wanted(const MockField& truth) {
+std::vector<Wanted> wanted(const Truth& truth) {
     std::vector<Wanted> rows;
-    for (const Unit& u : truth.units)
+    for (const TruthUnit& u : truth.units)
         rows.push_back({u.box, u.x, u.y,
                         u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1),
-                        u.count});
+                        u.count, u.soft});
     return rows;
 }
 

@@ -9,7 +9,7 @@
 namespace star {
 
 /// The truth as scores want it.
-std::vector<Wanted> wanted(const MockField& truth);
+std::vector<Wanted> wanted(const Truth& truth);
 
 struct TrialField {
     int width = 100, height = 100;  ///< px

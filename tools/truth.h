@@ -3,16 +3,18 @@
 #include <string>
 
 #include "io/fits_table.h"
-#include "sim/mock.h"
+#include "sim/detector_noise.h"
+#include "sim/truth.h"
 
 namespace star {
 
-/// TRUTH_UNITS (a row per blending unit: place, box, class) and TRUTH_STARS (a row per star: place, magnitude, flux in
-/// electrons, unit). Coordinates in FITS pixels: the centre of the first is 1.
-Table truth_units(const MockField& field);
-Table truth_stars(const MockField& field);
+/// TRUTH_UNITS: a row per blending unit: place, box, class and its chances. TRUTH_STARS: a row per star, those that
+/// count first, unit by unit: place, magnitude (of `exposure`), flux in electrons, signal-to-noise, unit. Coordinates in
+/// FITS pixels: the centre of the first is 1.
+Table truth_units(const Truth& truth);
+Table truth_stars(const Truth& truth, const Exposure& exposure);
 
-/// What `starblend simulate` wrote. Throws Error (Fault::input) naming file and column.
-MockField read_truth(const std::string& file);
+/// What `starblend simulate` wrote; TruthStar::source is the row. Throws Error (Fault::input) naming file and column.
+Truth read_truth(const std::string& file);
 
 }  // namespace star
