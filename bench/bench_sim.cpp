@@ -90,17 +90,19 @@ public:
     }
 
     void fields(int size, int count) {
-        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {}, {});
+        SceneOptions jammed;
+        jammed.mock.emplace();
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, jammed, {});
         std::vector<std::size_t> stars(static_cast<std::size_t>(count));
         const std::string of = std::to_string(count) + " fields of " + std::to_string(size) + " px at jamming";
         run("catalogues of " + of, count, "fields", [&] {
             pool_.for_each(count, [&](std::int64_t i, int) {
-                make_mock({}, simulator.psf(), {}, size, size, 16, 1, std::uint64_t(i));
+                make_mock({}, simulator.psf(), {}, {size, size, 16, 1, std::uint64_t(i)});
             });
         });
         run(of, count, "fields", [&] {
             pool_.for_each(count, [&](std::int64_t i, int) {
-                stars[std::size_t(i)] = simulator.make(pool_, size, size, 16, 1, std::uint64_t(i)).truth.stars.size();
+                stars[std::size_t(i)] = simulator.make(pool_, {size, size, 16, 1, std::uint64_t(i)}).scene.stars.size();
             });
         });
         std::size_t drawn = 0;

@@ -42,4 +42,9 @@ template <class... A>
     throw Error(text.str(), fault);
 }
 
+/// Throws Error (Fault::usage) "name = value is outside low...high" unless it is inside; NaN isn't.
+inline void in_range(const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
+}
+
 }  // namespace star

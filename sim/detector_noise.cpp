@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/check.h"
 #include "sim/noise_simd.h"
 #include "sim/streams.h"
 
@@ -22,10 +23,6 @@ const NoiseKernels& noise_kernels(Isa isa) {
 }
 
 namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
 
 // Convolves with a kernel along an axis of n pixels, as if there were nothing beyond its ends: 1 / the weight inside.
 std::vector<double> norms(const std::vector<double>& kernel, int n) {

@@ -3,8 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "sim/mock.h"
-#include "sim/render.h"
+#include "sim/scene.h"
 #include "sim/truth.h"
 
 namespace star {
@@ -13,34 +12,25 @@ struct Field {
     int width = 0, height = 0;
     std::vector<float> image;        ///< row-major, e/s or ADU (Exposure::rate)
     std::vector<std::uint8_t> mask;  ///< mask_saturated or 0
-    std::vector<Star> stars;  ///< all that shine
-    Truth truth;
+    Scene scene;                     ///< what there is
+    Truth truth;                     ///< what of its stars the image can show
 };
 
 /// The instrument and the sky that fields are drawn from.
 class FieldSimulator {
 public:
     /// psf: on native pixels, before any drizzle. Throws Error (Fault::usage) for options out of range.
-    FieldSimulator(const Psf& psf, const Exposure& exposure, const Mock& mock, const TruthOptions& truth);
+    FieldSimulator(const Psf& psf, const Exposure& exposure, SceneOptions scene, const TruthOptions& truth);
 
-    /// Field `index` of `seed`: a pure function of the arguments, whatever the pool's threads; safe to call at once
-    /// from several. Light comes from up to `margin` px outside. Wings are cut at `wing_cut` of the empty sky's noise
-    /// (render.h).
-    Field make(ThreadPool& pool, int width, int height, double margin, std::uint64_t seed, std::uint64_t index) const;
-
-    /// The image and the truth of a star list of the caller's instead of a mock's.
-    Field observe(ThreadPool& pool, std::vector<Star> stars, int width, int height, std::uint64_t seed,
-                  std::uint64_t index) const;
+    /// A pure function of the arguments, whatever the pool's threads; safe to call at once from several.
+    Field make(ThreadPool& pool, const FieldSpec& field) const;
 
     const Psf& psf() const { return psf_; }  ///< of stars in the image: drizzle included
     const Exposure& exposure() const { return exposure_; }
-    const Mock& mock() const { return mock_; }
-
-    static constexpr double wing_cut = 0.01;
 
 private:
     Exposure exposure_;
-    Mock mock_;
+    SceneOptions scene_;
     TruthOptions truth_;
     Psf native_, psf_;
 };

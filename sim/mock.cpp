@@ -5,16 +5,13 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/check.h"
 #include "sim/scatter.h"
 #include "sim/streams.h"
 #include "sim/truth_geometry.h"
 
 namespace star {
 namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
 
 /// Eq. 1, by inverting its cumulative distribution on [low, high].
 double luminosity(double slope, double low, double high, double u) {
@@ -70,12 +67,11 @@ void check_mock(const Mock& o) {
     in_range("faint_limit", o.faint_limit, o.faint_min, 60);
 }
 
-std::vector<Star> make_mock(const Mock& o, const Psf& psf, const Exposure& exposure, int width, int height,
-                            double margin, std::uint64_t seed, std::uint64_t index) {
+std::vector<Star> make_mock(const Mock& o, const Psf& psf, const Exposure& exposure, const FieldSpec& field) {
     check_mock(o);
     check_exposure(exposure);
-    require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "mock: a field of ", width, "x", height,
-            ", margin ", margin);
+    check_field(field, "mock");
+    const auto [width, height, margin, seed, index] = field;
     const double x0 = -margin, y0 = -margin, x1 = width + margin, y1 = height + margin, area = (x1 - x0) * (y1 - y0);
 
     Random places(seed_of(seed, Draw::places, index), 0), members(seed_of(seed, Draw::members, index), 0);

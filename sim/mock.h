@@ -2,11 +2,11 @@
 // units. What each unit is called is another matter: sim/truth.h.
 #pragma once
 #include <array>
-#include <cstdint>
 #include <limits>
 #include <vector>
 
 #include "sim/detector_noise.h"
+#include "sim/field_spec.h"
 #include "sim/psf.h"
 #include "sim/star.h"
 
@@ -30,13 +30,13 @@ struct Mock {
                as_many_as_fit;  ///< units/px^2: each field's is uniform between the two,
                                 ///< the number of units Poisson about it, as far as they fit (jamming: 0.0109 at 8 px)
     double dist_min = 0.5;      ///< px between a member and the one it grows from
-    double faint_density = 0;  ///< stars/px^2 of a field without labels, Poisson and uniform
+    double faint_density = 0;   ///< stars/px^2 of a field without labels, Poisson and uniform
     double faint_min = 26, faint_limit = 29;  ///< their magnitudes
 };
 
 void check_mock(const Mock& options);  ///< Throws Error (Fault::usage) naming the first value out of range.
 
-/// A field of width x height px and what shines into it from `margin` px around. A pure function of its arguments.
+/// A field and what shines into it from its margin. A pure function of its arguments.
 ///   base stars: uniform over the field and its margin, min_separation apart, also across the field's edge; magnitudes
 ///     by Eq. 1; the class by `mix`. At jamming they crowd along the margin's own outer edge, beyond which there is
 ///     nothing to keep a distance from. From two separations inwards the density is that of the middle to 1 %: with a
@@ -49,7 +49,6 @@ void check_mock(const Mock& options);  ///< Throws Error (Fault::usage) naming t
 ///   edges: members may lie anywhere; units are grown in the margin as in the field.
 /// Returns units one after the other, numbered from 0, the base star of each first; then the stars of no unit. `psf` is
 /// that of the output image: image_psf(). Fluxes come from `exposure`. Throws Error for bad options.
-std::vector<Star> make_mock(const Mock& options, const Psf& psf, const Exposure& exposure, int width, int height,
-                            double margin, std::uint64_t seed, std::uint64_t index);
+std::vector<Star> make_mock(const Mock& options, const Psf& psf, const Exposure& exposure, const FieldSpec& field);
 
 }  // namespace star

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sim/field.h"
+#include "sim/render.h"
 #include "sim/scene_sky.h"
 
 namespace star {
@@ -41,6 +41,10 @@ std::vector<T> cropped(const std::vector<T>& from, int frame, int width, int hei
 
 void check_scene(const SceneOptions& o, const Exposure& exposure) {
     check_exposure(exposure);
+    if (o.mock) check_mock(*o.mock);
+    for (const Star& s : o.list)
+        if (!(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux) && s.flux >= 0))
+            fail(Fault::usage, "scene: a listed star at ", s.x, ", ", s.y, " has a flux of ", s.flux);
     if (o.clusters.size() > most_parts || o.disks.size() > most_parts)
         fail(Fault::usage, "scene: more than ", most_parts, " clusters or disks");
     for (const Cluster& c : o.clusters) check_cluster(c);
@@ -54,19 +58,28 @@ void check_scene(const SceneOptions& o, const Exposure& exposure) {
         fail(Fault::usage, "scene: a drizzled exposure has no cosmic rays and no defects");
 }
 
-Scene make_scene(const SceneOptions& o, const Exposure& exposure, int width, int height, double margin,
-                 std::uint64_t seed, std::uint64_t index) {
+Scene make_scene(const SceneOptions& o, const Psf& psf, const Exposure& exposure, const FieldSpec& field) {
     check_scene(o, exposure);
+    check_field(field, "scene");
     Scene s;
-    s.width = width, s.height = height;
+    s.width = field.width, s.height = field.height;
+    FieldSpec part = field;
     const auto add = [&](const std::vector<Star>& part) { s.stars.insert(s.stars.end(), part.begin(), part.end()); };
-    for (std::size_t i = 0; i < o.clusters.size(); ++i)
-        add(make_cluster(o.clusters[i], exposure, width, height, margin, seed, most_parts * index + i));
-    for (std::size_t i = 0; i < o.disks.size(); ++i)
-        add(make_disk(o.disks[i], exposure, width, height, margin, seed, most_parts * index + i));
-    if (o.galaxies) s.galaxies = make_galaxies(*o.galaxies, exposure, width, height, margin, seed, index);
-    if (o.cosmic_rays) s.tracks = make_cosmic_rays(*o.cosmic_rays, exposure.exptime_s, width, height, seed, index);
-    if (o.defects) s.defects = make_defects(*o.defects, width, height, seed, index);
+    if (o.mock) s.stars = make_mock(*o.mock, psf, exposure, field);
+    for (std::size_t i = 0; i < o.clusters.size(); ++i) {
+        part.index = most_parts * field.index + i;
+        add(make_cluster(o.clusters[i], exposure, part));
+    }
+    for (std::size_t i = 0; i < o.disks.size(); ++i) {
+        part.index = most_parts * field.index + i;
+        add(make_disk(o.disks[i], exposure, part));
+    }
+    add(o.list);
+    if (o.galaxies) s.galaxies = make_galaxies(*o.galaxies, exposure, field);
+    if (o.cosmic_rays)
+        s.tracks =
+            make_cosmic_rays(*o.cosmic_rays, exposure.exptime_s, field.width, field.height, field.seed, field.index);
+    if (o.defects) s.defects = make_defects(*o.defects, field.width, field.height, field.seed, field.index);
     return s;
 }
 
@@ -81,7 +94,7 @@ SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOption
     std::vector<float> pixels(std::size_t(native.size()));
     std::vector<std::uint8_t> mask(pixels.size()), full(pixels.size());
     const View<float> image{pixels.data(), native};
-    shine(pool, scene, image_psf(psf, exposure), frame, FieldSimulator::wing_cut * native_sigma(exposure), image);
+    shine(pool, scene, psf, frame, wing_cut * native_sigma(exposure), image);
     add_sky_gradient(image, o.sky_gradient_x * exposure.exptime_s, o.sky_gradient_y * exposure.exptime_s);
     if (frame == 0) {
         add_hot_pixels(scene.defects, exposure.exptime_s, image);

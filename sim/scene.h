@@ -1,10 +1,13 @@
-// A realistic field: clusters, disks, galaxies and what a real detector adds, observed.
+// What there is in a field, and how an exposure sees it: mock catalogues, clusters, disks, lists of stars, galaxies,
+// and what a real detector adds.
 #pragma once
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 #include "kernels/thread_pool.h"
+#include "sim/field_spec.h"
+#include "sim/mock.h"
 #include "sim/scene_cluster.h"
 #include "sim/scene_cosmic_rays.h"
 #include "sim/scene_defects.h"
@@ -14,8 +17,10 @@
 namespace star {
 
 struct SceneOptions {
+    std::optional<Mock> mock;
     std::vector<Cluster> clusters;
     std::vector<Disk> disks;
+    std::vector<Star> list;  ///< the caller's own, the same in every field; `flux` is what shines
     std::optional<Galaxies> galaxies;
     std::optional<CosmicRays> cosmic_rays;
     std::optional<Defects> defects;
@@ -27,7 +32,8 @@ struct SceneOptions {
 /// What is there: the truth of a scene. sim/truth.h labels the stars; galaxies are the class `extended`.
 struct Scene {
     int width = 0, height = 0;
-    std::vector<Star> stars;  ///< cluster by cluster, then disk by disk; unit = -1
+    std::vector<Star>
+        stars;  ///< the mock's, cluster by cluster, disk by disk, the list's; unit = -1 but for the mock's
     std::vector<Galaxy> galaxies;
     std::vector<Track> tracks;
     DefectList defects;
@@ -46,15 +52,16 @@ struct NoiseSeed {
 /// dithered exposures are stacked without them.
 void check_scene(const SceneOptions& options, const Exposure& exposure);
 
-/// A pure function of its arguments. Stars and galaxies come from up to `margin` px around the field too. Cluster or
-/// disk i has the index 64 index + i, so that two of them differ.
-Scene make_scene(const SceneOptions& options, const Exposure& exposure, int width, int height, double margin,
-                 std::uint64_t seed, std::uint64_t index);
+/// A pure function of its arguments. psf: of the output image, image_psf(), which the mock's units are grown for. Stars
+/// and galaxies come from the margin too. Cluster or disk i has the index 64 index + i, so that two of them differ.
+Scene make_scene(const SceneOptions& options, const Psf& psf, const Exposure& exposure, const FieldSpec& field);
 
 /// The scene as the exposure sees it: stars and galaxies through the PSF, the sky's gradient, hot pixels, tracks,
-/// bleeding, noise, dead pixels, in this order. psf: on native pixels, before any drizzle. Pure; equal bits for any
-/// number of threads. `noise` draws the noise alone.
+/// bleeding, noise, dead pixels, in this order. psf: as in make_scene(). Wings are cut at `wing_cut` of the empty sky's
+/// noise (render.h). Pure; equal bits for any number of threads. `noise` draws the noise alone.
 SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOptions& options, const Psf& psf,
                          const Exposure& exposure, NoiseSeed noise);
+
+inline constexpr double wing_cut = 0.01;
 
 }  // namespace star

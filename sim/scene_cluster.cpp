@@ -5,14 +5,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/check.h"
 #include "sim/scene_streams.h"
 
 namespace star {
 namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
 
 // m ~ m^slope on [low, high], by inversion.
 double draw_mass(const Cluster& c, double u) {
@@ -98,28 +95,27 @@ void check_cluster(const Cluster& c) {
     in_range("mass_max", c.mass_max, 0, c.luminosity.back().mass);
 }
 
-Cluster ngc2298(double pixel_scale, int width, int height, double offset_arcmin) {
+Cluster ngc2298(double pixel_scale, double offset_arcmin) {
     Cluster c;
     c.core_px = 0.31 * 60 / pixel_scale, c.binaries = 0.05, c.giants = 0.01;
     c.stars = 8.5e4 / mean_mass(c);
-    c.x = 0.5 * width - offset_arcmin * 60 / pixel_scale, c.y = 0.5 * height;
+    c.x = -offset_arcmin * 60 / pixel_scale;
     return c;
 }
 
-Cluster m31_cluster(double pixel_scale, double x, double y, double stars) {
+Cluster m31_cluster(double pixel_scale, double stars) {
     Cluster c;
     c.core_px = 0.5 / pixel_scale, c.concentration = 1, c.distance_modulus = 24.47;
-    c.x = x, c.y = y, c.stars = stars;
+    c.stars = stars;
     c.giants = 1, c.giant_tip = -1.5, c.giant_base = 6, c.giant_slope = 0.2;
     return c;
 }
 
-std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, int width, int height, double margin,
-                               std::uint64_t seed, std::uint64_t index) {
+std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, const FieldSpec& field) {
     check_cluster(c);
     check_exposure(exposure);
-    require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "cluster: a field of ", width, "x", height,
-            ", margin ", margin);
+    check_field(field, "cluster");
+    const auto [width, height, margin, seed, index] = field;
     const std::uint64_t key = scene_seed(seed, SceneDraw::cluster, index);
     const KingProfile profile(c.core_px, c.concentration);
     const LuminosityFunction giants({{c.giant_tip, 0}, {c.giant_base, c.giant_slope * (c.giant_base - c.giant_tip)}});
@@ -136,7 +132,8 @@ std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, int w
             const double core = c.core_px * std::pow(mass / mean, -c.segregation);
             radius = KingProfile(core, std::clamp(std::log10(profile.tidal() / core), 0.1, 4.0)).quantile(place);
         }
-        const double x = c.x + radius * std::cos(angle), y = c.y + radius * std::sin(angle);
+        const double x = 0.5 * width + c.x + radius * std::cos(angle),
+                     y = 0.5 * height + c.y + radius * std::sin(angle);
         if (!(x >= -margin && y >= -margin && x < width + margin && y < height + margin)) continue;
         const auto add = [&](double m) {
             const double mag = m + c.distance_modulus;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/detector_noise.h"
+#include "sim/field_spec.h"
 #include "sim/scene_luminosity.h"
 #include "sim/star.h"
 
@@ -36,7 +37,7 @@ std::vector<MassLuminosity> power_law_luminosities();
 
 struct Cluster {
     double stars = 0;     ///< expected number of systems in the whole cluster; Poisson
-    double x = 0, y = 0;  ///< px, pixel edges: the centre, which may lie anywhere
+    double x = 0, y = 0;  ///< px from the middle of the field to the centre, which may lie anywhere
     double core_px = 250, concentration = 1.38;
     double slope = 0.5;  ///< dN/dm ~ m^slope
     double mass_min = 0.2, mass_max = 0.8;
@@ -53,19 +54,18 @@ void check_cluster(const Cluster& c);  ///< Throws Error (Fault::usage) naming t
 
 /// NGC 2298 (Harris 1996, 2010 edition): (m-M)_V = 15.60, core 0.31 arcmin, concentration 1.38, mass 8.5e4 solar
 /// masses, a mass function stripped to dN/dm ~ m^0.5 over 0.2...0.8 solar masses, of which the mass makes 160,000 stars
-/// if none of it is dark. Binaries and giants are ours: 5 % and 1 %. offset_arcmin: from the cluster's centre to that
-/// of a field of width x height px (0: the core).
-Cluster ngc2298(double pixel_scale, int width, int height, double offset_arcmin);
+/// if none of it is dark. Binaries and giants are ours: 5 % and 1 %. offset_arcmin: from the cluster's centre along x
+/// to the middle of the field (0: the core).
+Cluster ngc2298(double pixel_scale, double offset_arcmin);
 
-/// A compact cluster in M31 at (x, y), of `stars` stars down to 6 mag below M31's distance modulus (24.47, McConnachie
-/// et al. 2005) in F475W: core radius 0.5 arcsec (1.9 pc), concentration 1, one luminosity function 10^(0.2 M) from a
-/// tip at M = -1.5. These are round numbers of ours for a typical cluster, not a fit to any.
-Cluster m31_cluster(double pixel_scale, double x, double y, double stars);
+/// A compact cluster in M31 in the middle of the field, of `stars` stars down to 6 mag below M31's distance modulus
+/// (24.47, McConnachie et al. 2005) in F475W: core radius 0.5 arcsec (1.9 pc), concentration 1, one luminosity function
+/// 10^(0.2 M) from a tip at M = -1.5. These are round numbers of ours for a typical cluster, not a fit to any.
+Cluster m31_cluster(double pixel_scale, double stars);
 
 /// The stars of the cluster within `margin` px of [0, width) x [0, height). Companions are stars of their own, in the
 /// same place. Star i of the cluster is a function of seed, index and i alone, so that neighbouring fields of one
 /// cluster (equal seed and index, another centre) agree. Throws Error (Fault::usage) above 2^26 stars.
-std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, int width, int height, double margin,
-                               std::uint64_t seed, std::uint64_t index);
+std::vector<Star> make_cluster(const Cluster& c, const Exposure& exposure, const FieldSpec& field);
 
 }  // namespace star

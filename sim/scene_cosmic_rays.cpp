@@ -9,14 +9,6 @@
 #include "sim/scene_streams.h"
 
 namespace star {
-namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
-
-}  // namespace
-
 void check_cosmic_rays(const CosmicRays& c) {
     in_range("rate", c.rate, 0, 1e6);
     in_range("pixel_um", c.pixel_um, 0.1, 1000);

@@ -9,10 +9,6 @@
 namespace star {
 namespace {
 
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
-
 // Charge from `from`, carried on by steps of `by` pixels.
 void carry(View<float> image, int x, int from, int by, double charge, double full) {
     for (int y = from; charge > 0 && y >= 0 && y < image.shape.h; y += by) {

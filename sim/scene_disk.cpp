@@ -4,17 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/check.h"
 #include "sim/scene_streams.h"
 
 namespace star {
-namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
-
-}  // namespace
-
 void check_disk(const Disk& d) {
     in_range("density", d.density, 0, 1000);
     in_range("gradient_x", d.gradient_x, -1, 1);
@@ -35,12 +28,11 @@ Disk m31_disk(double density, double limit, double magnitude_shift) {
     return d;
 }
 
-std::vector<Star> make_disk(const Disk& d, const Exposure& exposure, int width, int height, double margin,
-                            std::uint64_t seed, std::uint64_t index) {
+std::vector<Star> make_disk(const Disk& d, const Exposure& exposure, const FieldSpec& field) {
     check_disk(d);
     check_exposure(exposure);
-    require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "disk: a field of ", width, "x", height,
-            ", margin ", margin);
+    check_field(field, "disk");
+    const auto [width, height, margin, seed, index] = field;
     const double w = width + 2 * margin, h = height + 2 * margin;
     const double most = 1 + 0.5 * (std::fabs(d.gradient_x) * w + std::fabs(d.gradient_y) * h);
     const double mean = d.density * most * w * h;

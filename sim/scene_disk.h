@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/detector_noise.h"
+#include "sim/field_spec.h"
 #include "sim/scene_luminosity.h"
 #include "sim/star.h"
 
@@ -26,7 +27,6 @@ Disk m31_disk(double density, double limit, double magnitude_shift);
 
 /// Uniform over the field and `margin` px around it, but for the gradient; densities below 0 count as 0.
 /// A pure function of its arguments. Throws Error (Fault::usage) above 2^26 stars.
-std::vector<Star> make_disk(const Disk& d, const Exposure& exposure, int width, int height, double margin,
-                            std::uint64_t seed, std::uint64_t index);
+std::vector<Star> make_disk(const Disk& d, const Exposure& exposure, const FieldSpec& field);
 
 }  // namespace star

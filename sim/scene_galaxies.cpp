@@ -5,17 +5,10 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/check.h"
 #include "sim/scene_streams.h"
 
 namespace star {
-namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
-
-}  // namespace
-
 void check_galaxies(const Galaxies& g) {
     in_range("pixel_scale", g.pixel_scale, 1e-3, 100);
     in_range("size_arcsec", g.size_arcsec, 1e-3, 100);
@@ -25,12 +18,11 @@ void check_galaxies(const Galaxies& g) {
     in_range("bulges", g.bulges, 0, 1);
 }
 
-std::vector<Galaxy> make_galaxies(const Galaxies& g, const Exposure& exposure, int width, int height, double margin,
-                                  std::uint64_t seed, std::uint64_t index) {
+std::vector<Galaxy> make_galaxies(const Galaxies& g, const Exposure& exposure, const FieldSpec& field) {
     check_galaxies(g);
     check_exposure(exposure);
-    require(width > 0 && height > 0 && margin >= 0 && margin <= 1e5, "galaxies: a field of ", width, "x", height,
-            ", margin ", margin);
+    check_field(field, "galaxies");
+    const auto [width, height, margin, seed, index] = field;
     const double side = g.pixel_scale / 3600,
                  mean = g.counts.total() * side * side * (width + 2 * margin) * (height + 2 * margin);
     if (!(mean <= double(1 << 24))) fail(Fault::usage, "galaxies: ", mean, " of them, more than ", 1 << 24);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sim/detector_noise.h"
+#include "sim/field_spec.h"
 #include "sim/render.h"
 #include "sim/scene_luminosity.h"
 
@@ -31,8 +32,7 @@ struct Galaxy {
 void check_galaxies(const Galaxies& g);  ///< Throws Error (Fault::usage) naming the first value out of range.
 
 /// Poisson in number and uniform over the field and its margin. A pure function of its arguments.
-std::vector<Galaxy> make_galaxies(const Galaxies& g, const Exposure& exposure, int width, int height, double margin,
-                                  std::uint64_t seed, std::uint64_t index);
+std::vector<Galaxy> make_galaxies(const Galaxies& g, const Exposure& exposure, const FieldSpec& field);
 
 /// The galaxy's light as point sources for render(), which convolves it with the PSF: Sersic's profile (b_n of Ciotti
 /// and Bertin 1999, Eq. 18 to the second term) out to 4 half-light radii (index up to 2) or 8, averaged over square

@@ -15,6 +15,7 @@ public:
     /// Two knots at least, magnitudes rising, all numbers finite, |log_density| <= 30. Throws Error (Fault::usage).
     explicit LuminosityFunction(std::vector<Knot> knots);
 
+    const std::vector<Knot>& knots() const { return knots_; }
     double brightest() const { return knots_.front().mag; }
     double faintest() const { return knots_.back().mag; }
     /// Number brighter than mag, in the unit of the density.

@@ -6,7 +6,13 @@
 
 namespace star {
 
-enum class Draw : std::uint64_t { places = 1, members, crowd, noise, labels };  // never renumbered: it would change every field
+enum class Draw : std::uint64_t {
+    places = 1,
+    members,
+    crowd,
+    noise,
+    labels
+};  // never renumbered: it would change every field
 
 /// The seed of one part of field `index`.
 constexpr std::uint64_t seed_of(std::uint64_t seed, Draw part, std::uint64_t index) {

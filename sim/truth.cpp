@@ -6,15 +6,12 @@
 #include <limits>
 #include <optional>
 
+#include "kernels/check.h"
 #include "kernels/match.h"
 #include "sim/truth_geometry.h"
 
 namespace star {
 namespace {
-
-void in_range(const char* name, double value, double low, double high) {
-    if (!(value >= low && value <= high)) fail(Fault::usage, name, " = ", value, " is outside ", low, "...", high);
-}
 
 // A unit before it is labelled: indices of work stars, brightest first.
 struct Group {

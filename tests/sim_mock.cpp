@@ -31,7 +31,7 @@ bool uniform_01(std::vector<double> u) {
 double distance(const Star& a, const Star& b) { return std::hypot(a.x - b.x, a.y - b.y); }
 
 bool equal(const Field& a, const Field& b) {
-    return std::equal(a.stars.begin(), a.stars.end(), b.stars.begin(), b.stars.end(),
+    return std::equal(a.scene.stars.begin(), a.scene.stars.end(), b.scene.stars.begin(), b.scene.stars.end(),
                       [](const Star& s, const Star& t) {
                           return s.x == t.x && s.y == t.y && s.mag == t.mag && s.unit == t.unit;
                       }) &&
@@ -41,13 +41,19 @@ bool equal(const Field& a, const Field& b) {
                       });
 }
 
+SceneOptions mock_scene(const Mock& mock) {
+    SceneOptions s;
+    s.mock = mock;
+    return s;
+}
+
 }  // namespace
 
 TEST_CASE("base stars follow Eq. 1") {
     for (double slope : {0.3, 0.0, -0.2}) {
         Mock o;
         o.slope = slope;
-        const std::vector<Star> stars = make_mock(o, csst(), {}, 1000, 1000, 0, 1, 1);
+        const std::vector<Star> stars = make_mock(o, csst(), {}, {1000, 1000, 0, 1, 1});
         std::vector<double> u;
         double sum = 0;
         for (const auto unit : grown_units(stars)) {
@@ -75,7 +81,7 @@ TEST_CASE("base stars follow Eq. 1") {
 TEST_CASE("members follow Eq. 2") {
     Mock o;
     o.mix = {0, 1, 1, 1, 1};
-    const std::vector<Star> stars = make_mock(o, csst(), {}, 800, 800, 10, 3, 1);
+    const std::vector<Star> stars = make_mock(o, csst(), {}, {800, 800, 10, 3, 1});
     std::vector<double> mags, distances;
     for (const auto s : grown_units(stars)) {
         CHECK(s.size() >= 2);
@@ -102,7 +108,7 @@ TEST_CASE("classes come in the proportions asked for") {
     for (const ClassMix& mix : {mix_p1, mix_p2, mix_p3, ClassMix{0, 0, 1, 0, 0}}) {
         Mock o;
         o.mix = mix;
-        const std::vector<Star> stars = make_mock(o, csst(), {}, 700, 700, 0, 5, 1);
+        const std::vector<Star> stars = make_mock(o, csst(), {}, {700, 700, 0, 5, 1});
         double total = 0, count[5]{}, n = 0;
         for (double w : mix) total += w;
         for (const auto unit : grown_units(stars)) {
@@ -152,15 +158,15 @@ TEST_CASE("density: a number asked for is Poisson about it") {
     o.density_min = o.density_max = 0.002;
     double n = 0;
     for (int i = 0; i < 20; ++i)
-        n += double(grown_units(make_mock(o, csst(), {}, 300, 300, 10, 1, std::uint64_t(i))).size());
+        n += double(grown_units(make_mock(o, csst(), {}, {300, 300, 10, 1, std::uint64_t(i)})).size());
     const double mean = 20 * 0.002 * 320 * 320;
     CHECK(std::fabs(n - mean) < 5 * std::sqrt(mean));
     o.density_min = o.density_max = 0;
-    CHECK(make_mock(o, csst(), {}, 300, 300, 0, 1, 1).empty());
+    CHECK(make_mock(o, csst(), {}, {300, 300, 0, 1, 1}).empty());
 }
 
 TEST_CASE("units are numbered from 0, one after the other, also those of the margin") {
-    const std::vector<Star> stars = make_mock({}, csst(), {}, 200, 150, 20, 7, 1);
+    const std::vector<Star> stars = make_mock({}, csst(), {}, {200, 150, 20, 7, 1});
     int unit = -1;
     bool outside = false;
     for (const Star& s : stars) {
@@ -175,8 +181,8 @@ TEST_CASE("units are numbered from 0, one after the other, also those of the mar
 TEST_CASE("faint stars come on top, of no unit") {
     Mock o;
     o.faint_density = 0.05, o.faint_min = 26, o.faint_limit = 29;
-    const std::vector<Star> f = make_mock(o, csst(), {}, 300, 300, 10, 9, 1);
-    const std::vector<Star> g = make_mock({}, csst(), {}, 300, 300, 10, 9, 1);
+    const std::vector<Star> f = make_mock(o, csst(), {}, {300, 300, 10, 9, 1});
+    const std::vector<Star> g = make_mock({}, csst(), {}, {300, 300, 10, 9, 1});
     const double n = double(f.size() - g.size()), mean = 0.05 * 320 * 320;
     CHECK(std::fabs(n - mean) < 5 * std::sqrt(mean));
     for (std::size_t i = 0; i < g.size(); ++i) CHECK(f[i].x == g[i].x);
@@ -189,20 +195,20 @@ TEST_CASE("a field is a function of its seed and index, for any number of thread
     e.drizzle_sigma = 0.4;
     Mock o;
     o.faint_density = 0.02;
-    const FieldSimulator simulator(csst(), e, o, {});
+    const FieldSimulator simulator(csst(), e, mock_scene(o), {});
     ThreadPool one(1), two(2), three(3);
-    const Field a = simulator.make(one, 130, 90, 20, 1, 7);
+    const Field a = simulator.make(one, {130, 90, 20, 1, 7});
     CHECK(a.image.size() == 130 * 90);
     CHECK(a.mask.size() == 130 * 90);
     for (ThreadPool* pool : {&two, &three}) {
-        const Field b = simulator.make(*pool, 130, 90, 20, 1, 7);
+        const Field b = simulator.make(*pool, {130, 90, 20, 1, 7});
         CHECK(b.image == a.image);
         CHECK(b.mask == a.mask);
         CHECK(equal(b, a));
     }
-    CHECK(simulator.make(one, 130, 90, 20, 1, 8).image != a.image);
-    CHECK(simulator.make(one, 130, 90, 20, 2, 7).image != a.image);
-    CHECK(!equal(simulator.make(one, 130, 90, 20, 1, 8), a));
+    CHECK(simulator.make(one, {130, 90, 20, 1, 8}).image != a.image);
+    CHECK(simulator.make(one, {130, 90, 20, 2, 7}).image != a.image);
+    CHECK(!equal(simulator.make(one, {130, 90, 20, 1, 8}), a));
 }
 
 TEST_CASE("a field's light is that of its stars and the sky, from outside too") {
@@ -210,18 +216,18 @@ TEST_CASE("a field's light is that of its stars and the sky, from outside too") 
     for (double drizzle : {0.0, 0.4}) {
         Exposure e;
         e.drizzle_sigma = drizzle, e.full_well = 1e9;
-        const FieldSimulator simulator(csst(), e, {}, {});
+        const FieldSimulator simulator(csst(), e, mock_scene({}), {});
         const int w = 160, h = 120;
-        const Field f = simulator.make(pool, w, h, 30, 2, 3);
+        const Field f = simulator.make(pool, {w, h, 30, 2, 3});
         double light = 0, expected = background_level(e) * w * h;
         for (float v : f.image) light += v;
-        for (const Star& s : f.stars)
+        for (const Star& s : f.scene.stars)
             for (int y = 0; y < h; ++y)
                 for (int x = 0; x < w; ++x) expected += s.flux * simulator.psf().at(x + 0.5 - s.x, y + 0.5 - s.y);
         const double noise = std::sqrt(expected + w * h * e.read_noise * e.read_noise);
         // The wings' cut costs up to wing_cut sigma per pixel.
-        CHECK(std::fabs(light - expected) < 5 * noise + FieldSimulator::wing_cut * native_sigma(e) * w * h);
-        const Field dark = simulator.observe(pool, {}, w, h, 2, 3);
+        CHECK(std::fabs(light - expected) < 5 * noise + wing_cut * native_sigma(e) * w * h);
+        const Field dark = FieldSimulator(csst(), e, {}, {}).make(pool, {w, h, 30, 2, 3});
         CHECK(dark.truth.units.empty());
         CHECK(dark.image.size() == f.image.size());
     }

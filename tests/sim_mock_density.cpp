@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "sim/mock.h"
-#include "tests/sim_grown.h"
 #include "sim/scatter.h"
+#include "tests/sim_grown.h"
 
 using namespace star;
 
@@ -68,7 +68,7 @@ TEST_CASE("at jamming each mix has its density of stars, 97 % of the limit and m
         Mock o;
         o.mix = mix;
         const int side = 900;
-        const std::vector<Star> grown = make_mock(o, psf, {}, side, side, 24, 17, 1);
+        const std::vector<Star> grown = make_mock(o, psf, {}, {side, side, 24, 17, 1});
         double stars = 0, units = 0;  // of those whose base star is in the field
         for (const auto unit : grown_units(grown))
             if (unit[0].x >= 0 && unit[0].y >= 0 && unit[0].x < side && unit[0].y < side)

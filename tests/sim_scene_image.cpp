@@ -14,9 +14,9 @@ namespace {
 SceneOptions busy() {
     SceneOptions o;
     Cluster c;
-    c.stars = 800, c.core_px = 8, c.x = 60, c.y = 40;
+    c.stars = 800, c.core_px = 8;
     o.clusters = {c, c};
-    o.clusters[1].x = 20;
+    o.clusters[1].x = -40;
     Disk d;
     d.density = 0.02;
     o.disks = {d};
@@ -40,7 +40,7 @@ const Psf& psf() {
 TEST_CASE("scene: an image is a function of seed and index, for any number of threads") {
     const SceneOptions o = busy();
     ThreadPool one(1), three(3);
-    const Scene s = make_scene(o, {}, 120, 80, 10, 1, 5);
+    const Scene s = make_scene(o, psf(), {}, {120, 80, 10, 1, 5});
     CHECK(!s.stars.empty());
     CHECK(!s.galaxies.empty());
     CHECK(!s.tracks.empty());
@@ -51,7 +51,7 @@ TEST_CASE("scene: an image is a function of seed and index, for any number of th
     CHECK(a.mask == b.mask);
     CHECK(a.image.size() == 120 * 80);
     for (std::int64_t i : s.defects.dead) CHECK(a.image[std::size_t(i)] == 0);
-    CHECK(make_scene(o, {}, 120, 80, 10, 1, 6).stars.size() != s.stars.size());
+    CHECK(make_scene(o, psf(), {}, {120, 80, 10, 1, 6}).stars.size() != s.stars.size());
     // The two clusters differ by more than their place.
     CHECK(std::none_of(s.stars.begin() + 1, s.stars.end(), [&](const Star& t) {
         return std::fabs(t.x + 40 - s.stars[0].x) < 1e-9 && t.y == s.stars[0].y;
@@ -65,7 +65,7 @@ TEST_CASE("scene: the light in an image is that of its parts") {
     e.full_well = 1e9;
     ThreadPool pool(2);
     const int w = 120, h = 80;
-    const Scene s = make_scene(o, e, w, h, 0, 1, 5);
+    const Scene s = make_scene(o, psf(), e, {w, h, 0, 1, 5});
     const SceneImage a = observe_scene(pool, s, o, psf(), e, {1, 5});
     double expected = w * h * background_level(e) + 1e-3 * e.exptime_s * w * h * w / 2.0;
     std::vector<float> light(std::size_t(w * h));
@@ -110,10 +110,10 @@ TEST_CASE("scene: what can't be is refused") {
     o.cosmic_rays.reset(), o.defects.reset();
     CHECK_NOTHROW(check_scene(o, drizzled));
     ThreadPool pool(2);
-    const Scene s = make_scene(o, drizzled, 30, 20, 5, 1, 1);
+    const Scene s = make_scene(o, psf(), drizzled, {30, 20, 5, 1, 1});
     CHECK(observe_scene(pool, s, o, psf(), drizzled, {1, 1}).image.size() == 600);
     o.sky_gradient_x = std::nan("");
     CHECK_THROWS_AS(check_scene(o, {}), Error);
     o = busy(), o.clusters[0].mass_min = 0;
-    CHECK_THROWS_AS(make_scene(o, {}, 30, 20, 5, 1, 1), Error);
+    CHECK_THROWS_AS(make_scene(o, psf(), {}, {30, 20, 5, 1, 1}), Error);
 }

@@ -49,7 +49,7 @@ bool equal(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 }  // namespace
 
 TEST_CASE("truth: paper labels of a mock are its units as they were grown: boxes, centroids, edges") {
-    const std::vector<Star> stars = make_mock({}, csst(), {}, 200, 150, 20, 3, 1);
+    const std::vector<Star> stars = make_mock({}, csst(), {}, {200, 150, 20, 3, 1});
     const double half = std::max(1.4 * csst().fwhm(), 2.5);
     ThreadPool pool(2);
     TruthOptions o;
@@ -86,7 +86,7 @@ TEST_CASE("truth: paper labels of a mock are its units as they were grown: boxes
 TEST_CASE("truth: detectable labels of a mock are what its stars' signal-to-noise says") {
     Mock m;
     m.mag_max = 27.5, m.mag_limit = 28, m.faint_density = 0.02;
-    const std::vector<Star> stars = make_mock(m, csst(), {}, 300, 200, 20, 3, 1);
+    const std::vector<Star> stars = make_mock(m, csst(), {}, {300, 200, 20, 3, 1});
     const auto grown = grown_units(stars);
     ThreadPool pool(2);
     const TruthOptions o;

@@ -7,8 +7,8 @@
 
 #include "kernels/random.h"
 #include "sim/mock.h"
-#include "tests/sim_grown.h"
 #include "sim/truth_detect.h"
+#include "tests/sim_grown.h"
 
 using namespace star;
 
@@ -110,7 +110,7 @@ TEST_CASE("truth: the share of the paper's labels that survive") {
         int differ = 0, near = 0;
         for (std::uint64_t field = 0; field < 4; ++field) {
             const int side = 1600;
-            const std::vector<Star> list = make_mock(o, psf, e, side, side, 0, 11, field);
+            const std::vector<Star> list = make_mock(o, psf, e, {side, side, 0, 11, field});
             std::vector<PointSource> stars;
             for (const Star& s : list) stars.push_back({s.x, s.y, s.flux});
             const Detectability d(pool, stars, psf, e, limits, side, side);

@@ -23,7 +23,9 @@ void Common::add_to(CLI::App& app) {
         ->capture_default_str()
         ->check(CLI::Range(0, 4096))
         ->group(group);
-    app.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a GPU if there is one")->capture_default_str()->group(group);
+    app.add_option("--device", device, "cpu, cuda, cuda:N, or auto: a GPU if there is one")
+        ->capture_default_str()
+        ->group(group);
     app.add_flag("--overwrite", overwrite, "Replace existing outputs")->group(group);
     app.add_flag("-q,--quiet", quiet, "Warnings and errors only")->group(group);
     app.add_flag("-v,--verbose", verbose, "Say more")->group(group);

@@ -25,7 +25,7 @@ int simulate(const Options& o, const Common& common) {
     const FieldSimulator simulator = setup.simulator();
     ThreadPool pool(common.threads);
     const int height = o.height > 0 ? o.height : o.width;
-    const Field field = simulator.make(pool, o.width, height, setup.margin, common.seed, o.index);
+    const Field field = simulator.make(pool, {o.width, height, setup.margin, common.seed, o.index});
 
     const Exposure& e = setup.instrument.exposure;
     std::vector<Card> cards = common.provenance();

@@ -47,7 +47,7 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index) const 
     std::vector<float> normalised(std::size_t(H) * std::size_t(W));
     for (int f = 0; f < run_.fields; ++f) {
         const std::uint64_t number = index * std::uint64_t(run_.fields) + std::uint64_t(f);
-        const Field field = simulator_.make(*stream_.pool, W, H, margin_, seed, number);
+        const Field field = simulator_.make(*stream_.pool, {W, H, margin_, seed, number});
         Random draw(seed_of(seed, Draw::labels, number), 0);
         std::vector<std::int8_t> labels;
         for (const TruthUnit& u : field.truth.units) labels.push_back(drawn_label(u, draw));

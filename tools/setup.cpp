@@ -7,6 +7,7 @@
 #include "kernels/check.h"
 #include "tools/embedded.h"
 #include "tools/psf_setup.h"
+#include "tools/scene_setup.h"
 
 namespace star {
 namespace {
@@ -52,61 +53,6 @@ Instrument read_instrument(Config& c) {
     const Exposure e = read_exposure(c);
     const double pixel_scale = c.number("exposure.pixel_scale", 0.074, 1e-6, 1e4);
     return {e, pixel_scale, read_psf(c, pixel_scale, e)};
-}
-
-Mock read_mock(Config& c) {
-    Mock m;
-    const std::string mix = c.text("mock.mix", "P3");
-    if (mix == "P1")
-        m.mix = mix_p1;
-    else if (mix == "P2")
-        m.mix = mix_p2;
-    else if (mix == "P3")
-        m.mix = mix_p3;
-    else if (mix != "weights")
-        c.refuse("mock.mix", "must be P1, P2, P3, or \"weights\" with mock.weights");
-    const auto weights = c.numbers("mock.weights", {m.mix.begin(), m.mix.end()}, 0, 1e6);
-    if (weights.size() != m.mix.size()) c.refuse("mock.weights", "needs five numbers");
-    std::copy(weights.begin(), weights.end(), m.mix.begin());
-    m.slope = c.number("mock.slope", m.slope, -2, 2);
-    m.mag_min = c.number("mock.mag_min", m.mag_min, -30, 50);
-    m.mag_max = c.number("mock.mag_max", m.mag_max, -30, 50);
-    m.mag_limit = c.number("mock.mag_limit", std::max(m.mag_max, m.mag_limit), -30, 50);
-    m.contrast = c.number("mock.contrast", m.contrast, 0, 20);
-    m.min_separation = c.number("mock.min_separation", m.min_separation, 0, 1000);
-    // units per square pixel; a negative number asks for as many as fit
-    const auto density = [&](const char* key) {
-        const double d = c.number(key, -1, -1, 1);
-        return d < 0 ? as_many_as_fit : d;
-    };
-    m.density_min = density("mock.density_min");
-    m.density_max = density("mock.density_max");
-    m.dist_min = c.number("mock.dist_min", m.dist_min, 0, 100);
-    m.faint_density = c.number("mock.faint_density", m.faint_density, 0, 10);
-    m.faint_min = c.number("mock.faint_min", m.faint_min, -30, 50);
-    m.faint_limit = c.number("mock.faint_limit", std::max(m.faint_min, m.faint_limit), -30, 50);
-    check_mock(m);
-    return m;
-}
-
-TruthOptions read_truth_options(Config& c) {
-    TruthOptions t;
-    const bool paper = c.choice("truth.labels", "detectable", {"detectable", "paper"}) == "paper";
-    t.labels = paper ? Labels::paper : Labels::detectable;
-    t.units = c.choice("truth.units", "given", {"given", "linked"}) == "linked" ? Units::linked : Units::given;
-    t.limits.min_snr = c.number("truth.min_snr", t.limits.min_snr, 0.1, 100);
-    t.limits.hopeless_snr = c.number("truth.hopeless_snr", std::min(t.limits.hopeless_snr, t.limits.min_snr), 0.1, 100);
-    t.certain_snr = c.number("truth.certain_snr", std::max(t.certain_snr, t.limits.min_snr), 0.1, 100);
-    t.limits.reach_fwhm = c.number("truth.reach_fwhm", t.limits.reach_fwhm, 0.1, 10);
-    t.limits.psf_error = c.number("truth.psf_error", t.limits.psf_error, 0, 1);
-    t.rules.merge_px = c.number("truth.merge_px", t.rules.merge_px, 0.01, 100);
-    t.rules.contrast = c.number("truth.contrast", t.rules.contrast, 0, 10);
-    t.rules.most_stars = int(c.integer("truth.most_stars", t.rules.most_stars, 1, 1000));
-    t.rules.most_fwhm = c.number("truth.most_fwhm", t.rules.most_fwhm, 0.1, 100);
-    t.box_fwhm = c.number("truth.box_fwhm", t.box_fwhm, 0.1, 20);
-    t.box_min = c.number("truth.box_min", t.box_min, 0.5, 1000);
-    check_truth(t);
-    return t;
 }
 
 Architecture read_architecture(Config& c) {
@@ -201,8 +147,8 @@ TrainingRun read_training(Config& c) {
 
 Setup read_setup(Config c) {
     const Instrument instrument = read_instrument(c);
-    const Mock mock = read_mock(c);
-    const TruthOptions truth = read_truth_options(c);
+    const SceneOptions scene = read_scene(c, instrument);
+    const TruthOptions truth = read_truth_options(c, scene);
     const double margin = c.number("simulate.margin", 24, 0, 200);
     const double fwhm = image_psf(instrument.psf, instrument.exposure).fwhm();
     if (!c.has("procedure.psf_fwhm")) c.set("procedure.psf_fwhm=" + std::to_string(fwhm));
@@ -212,7 +158,7 @@ Setup read_setup(Config c) {
     const Procedure procedure = read_procedure(c, architecture);
     const TrainingRun training = read_training(c);
     c.refuse_unknown();
-    return {instrument, mock, truth, margin, architecture, procedure, training, c.dump()};
+    return {instrument, scene, truth, margin, architecture, procedure, training, c.dump()};
 }
 
 Noise noise_of(const Exposure& e) {

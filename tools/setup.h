@@ -25,12 +25,6 @@ struct Instrument {
 Instrument read_instrument(Config&);
 Exposure read_exposure(Config&);  ///< the [exposure] part alone
 
-/// [mock]: the paper's catalogue. `mix` is "P1", "P2", "P3" or five weights.
-Mock read_mock(Config&);
-
-/// [truth]: which stars count, and where units come from.
-TruthOptions read_truth_options(Config&);
-
 /// [network] and [procedure]. The PSF's width and the boxes' size come from the instrument and the truth.
 Architecture read_architecture(Config&);
 Procedure read_procedure(Config&, const Architecture&);
@@ -48,7 +42,7 @@ TrainingRun read_training(Config&);
 /// A whole configuration: one file serves every command. Reads all sections and refuses keys that none of them knows.
 struct Setup {
     Instrument instrument;
-    Mock mock;
+    SceneOptions scene;
     TruthOptions truth;
     double margin;  ///< [simulate] px around a field from which light comes in
     Architecture architecture;
@@ -56,7 +50,7 @@ struct Setup {
     TrainingRun training;
     std::string config;  ///< effective, TOML
 
-    FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, mock, truth}; }
+    FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, scene, truth}; }
 };
 Setup read_setup(Config);
 

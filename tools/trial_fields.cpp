@@ -25,15 +25,16 @@ std::vector<Wanted> wanted(const Truth& truth) {
     std::vector<Wanted> rows;
     for (const TruthUnit& u : truth.units)
         rows.push_back({u.box, u.x, u.y,
-                        u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1),
-                        u.count, u.soft});
+                        u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1), u.count,
+                        u.soft});
     return rows;
 }
 
 template <class T>
 std::optional<ScoredField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
                                         const TrialField& which) {
-    const Field field = simulator.make(*stream.pool, which.width, which.height, which.margin, which.seed, which.index);
+    const Field field =
+        simulator.make(*stream.pool, {which.width, which.height, which.margin, which.seed, which.index});
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
     const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });

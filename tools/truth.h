@@ -9,8 +9,8 @@
 namespace star {
 
 /// TRUTH_UNITS: a row per blending unit: place, box, class and its chances. TRUTH_STARS: a row per star, those that
-/// count first, unit by unit: place, magnitude (of `exposure`), flux in electrons, signal-to-noise, unit. Coordinates in
-/// FITS pixels: the centre of the first is 1.
+/// count first, unit by unit: place, magnitude (of `exposure`), flux in electrons, signal-to-noise, unit. Coordinates
+/// in FITS pixels: the centre of the first is 1.
 Table truth_units(const Truth& truth);
 Table truth_stars(const Truth& truth, const Exposure& exposure);
 
