@@ -1,5 +1,6 @@
 #!/bin/sh
 # Scores SExtractor and Photutils, and our catalogue if one is given (--starblend FILE), on the M31 image: bench/m31.py.
+# `m31.sh scene` compares the image with the simulated scene m31-cluster instead: bench/m31_scene.py.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=python3
@@ -12,4 +13,9 @@ if ! "$python" -c 'import scipy, astropy, photutils' 2>/dev/null; then
         "$python" -m pip install --quiet numpy==2.4.6 scipy==1.17.1 astropy==8.0.2 photutils==3.0.0
     fi
 fi
-exec "$python" "$here/m31.py" "$@"
+script=m31.py
+if [ "${1-}" = scene ]; then
+    script=m31_scene.py
+    shift
+fi
+exec "$python" "$here/$script" "$@"

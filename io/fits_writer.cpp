@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <type_traits>
 
 #include "io/atomic_file.h"
 #include "io/cfitsio.h"
@@ -112,23 +113,37 @@ void FitsWriter::primary(const std::vector<Card>& cards) {
     state_->begun = true;
 }
 
-void FitsWriter::image(const std::string& name, std::span<const float> pixels, int width, int height,
-                       const std::vector<Card>& cards) {
+template <class T>
+void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, int width, int height,
+                        const std::vector<Card>& cards) {
+    constexpr bool real = std::is_same_v<T, float>;
     require(width > 0 && height > 0 && std::int64_t(pixels.size()) == std::int64_t{width} * height, "an image of ",
             width, "x", height, " with ", pixels.size(), " pixels");
     if (!state_->begun && !name.empty()) primary({});
     const std::lock_guard guard(cfitsio_lock());
     int status = 0;
     long axes[2] = {width, height};
-    fits_create_img(state_->handle(), FLOAT_IMG, 2, axes, &status);
+    fits_create_img(state_->handle(), real ? FLOAT_IMG : BYTE_IMG, 2, axes, &status);
     state_->check(status);
     if (!name.empty()) state_->put({"EXTNAME", name, ""});
     state_->put_all(cards);
     // The C interface isn't const-correct: the pixels are only read.
-    fits_write_img(state_->handle(), TFLOAT, 1, LONGLONG(pixels.size()), const_cast<float*>(pixels.data()), &status);
+    fits_write_img(state_->handle(), real ? TFLOAT : TBYTE, 1, LONGLONG(pixels.size()), const_cast<T*>(pixels.data()),
+                   &status);
     state_->check(status);
     state_->put_checksums();
     state_->begun = true;
+}
+
+void FitsWriter::image(const std::string& name, std::span<const float> image, int width, int height,
+                       const std::vector<Card>& cards) {
+    pixels(name, image, width, height, cards);
+}
+
+void FitsWriter::mask(const std::string& name, std::span<const std::uint8_t> mask, int width, int height,
+                      const std::vector<Card>& cards) {
+    require(!name.empty(), "a mask is an extension, and has a name");
+    pixels(name, mask, width, height, cards);
 }
 
 void FitsWriter::table(const Table& table) {

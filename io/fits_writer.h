@@ -1,5 +1,6 @@
 // Writes a FITS file of images and tables: atomic, checksummed, the same bytes for the same content.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,11 +25,18 @@ public:
     /// and `name` is empty, else an extension of that name.
     void image(const std::string& name, std::span<const float> pixels, int width, int height,
                const std::vector<Card>& cards);
+    /// An extension of bytes: a mask.
+    void mask(const std::string& name, std::span<const std::uint8_t> pixels, int width, int height,
+              const std::vector<Card>& cards);
     /// A binary table; all columns have equal length, which may be 0.
     void table(const Table& table);
     void commit();
 
 private:
+    template <class T>
+    void pixels(const std::string& name, std::span<const T> pixels, int width, int height,
+                const std::vector<Card>& cards);
+
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -125,6 +125,40 @@ std::vector<double> drizzle_kernel(double sigma) {
 
 Psf image_psf(const Psf& psf, const Exposure& e) { return psf.convolved_gaussian(e.drizzle_sigma); }
 
+void expected_variance(ThreadPool& pool, View<const float> electrons, View<float> variance, const Exposure& e) {
+    check_exposure(e);
+    const int height = electrons.shape.h, width = electrons.shape.w;
+    require(electrons.shape == Shape{1, height, width, 1} && variance.shape == electrons.shape,
+            "expected_variance: shapes disagree");
+    const double background = (e.sky + e.dark) * e.exptime_s, well = e.full_well * e.exposures;
+    const double rest = e.exposures * (e.read_noise * e.read_noise + rounding(e));
+    const double unit2 = image_unit(e) * image_unit(e);
+    pool.for_range(variance.size(), grain, [&](std::int64_t first, std::int64_t last, int) {
+        for (std::int64_t i = first; i < last; ++i) {
+            const double mean = std::max(0.0, double(electrons.data[i])) + background;
+            variance.data[i] = float((std::min(mean, well) + rest) * unit2);
+        }
+    });
+    if (e.drizzle_sigma == 0) return;
+    // White noise through weights w has the variance sum of w^2 v: a blur by the squares, which blur() makes sum to 1,
+    // times what they do sum to, where the weights themselves are made to sum to 1.
+    const std::vector<double> kernel = drizzle_kernel(e.drizzle_sigma);
+    std::vector<double> squares;
+    for (double w : kernel) squares.push_back(w * w);
+    blur(pool, squares, variance.data, width, height);
+    const auto factors = [&](int size) {
+        std::vector<double> out = norms(kernel, size);
+        const std::vector<double> of_squares = norms(squares, size);
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] *= out[i] / of_squares[i];
+        return out;
+    };
+    const std::vector<double> across = factors(width), down = factors(height);
+    pool.for_each(height, [&](std::int64_t y, int) {
+        for (int x = 0; x < width; ++x)
+            variance.data[y * width + x] *= float(across[std::size_t(x)] * down[std::size_t(y)]);
+    });
+}
+
 void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const Exposure& e, std::uint64_t seed,
             std::uint64_t index) {
     check_exposure(e);

@@ -45,6 +45,12 @@ std::vector<double> drizzle_kernel(double sigma_px);
 /// phases, so the blur of stars is continuous: HST's F475W goes from a FWHM of 1.6 px to 2.15 (2.2 in the real image).
 Psf image_psf(const Psf& psf, const Exposure& e);
 
+/// The variance that expose() gives each pixel, in units of the image squared: Poisson of stars, sky and dark, read
+/// noise and rounding, through the drizzle. What clipping takes away from it isn't counted: pixels are taken to hold
+/// the full well at most. electrons (1,H,W,1): expected, of the stars, as expose() takes them;  variance (1,H,W,1):
+/// overwritten
+void expected_variance(ThreadPool& pool, View<const float> electrons, View<float> variance, const Exposure& e);
+
 /// In place, expected electrons of the stars, rendered with image_psf() (all exposures together), become an observed
 /// image:
 ///   mean = stars + sky + dark;  seen = min(Poisson(mean), exposures * full_well) + Gaussian(read_noise *

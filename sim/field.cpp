@@ -12,11 +12,12 @@ FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, SceneOp
       native_(psf),
       psf_(image_psf(psf, exposure)) {}
 
-Field FieldSimulator::make(ThreadPool& pool, const FieldSpec& field) const {
+Field FieldSimulator::make(ThreadPool& pool, const FieldSpec& field, bool with_variance) const {
     Scene scene = make_scene(scene_, psf_, exposure_, field);
-    SceneImage seen = observe_scene(pool, scene, scene_, psf_, exposure_, {field.seed, field.index});
+    SceneImage seen = observe_scene(pool, scene, scene_, psf_, exposure_, {field.seed, field.index, with_variance});
     Truth truth = label_truth(pool, scene.stars, native_, exposure_, truth_, field.width, field.height);
-    return {field.width, field.height, std::move(seen.image), std::move(seen.mask), std::move(scene), std::move(truth)};
+    return {field.width,      field.height,    std::move(seen.image), std::move(seen.mask), std::move(seen.variance),
+            std::move(scene), std::move(truth)};
 }
 
 }  // namespace star

@@ -12,6 +12,7 @@ struct Field {
     int width = 0, height = 0;
     std::vector<float> image;        ///< row-major, e/s or ADU (Exposure::rate)
     std::vector<std::uint8_t> mask;  ///< mask_saturated or 0
+    std::vector<float> variance;     ///< of each pixel, in units of the image squared; empty unless asked for
     Scene scene;                     ///< what there is
     Truth truth;                     ///< what of its stars the image can show
 };
@@ -23,7 +24,7 @@ public:
     FieldSimulator(const Psf& psf, const Exposure& exposure, SceneOptions scene, const TruthOptions& truth);
 
     /// A pure function of the arguments, whatever the pool's threads; safe to call at once from several.
-    Field make(ThreadPool& pool, const FieldSpec& field) const;
+    Field make(ThreadPool& pool, const FieldSpec& field, bool with_variance = false) const;
 
     const Psf& psf() const { return psf_; }  ///< of stars in the image: drizzle included
     const Exposure& exposure() const { return exposure_; }

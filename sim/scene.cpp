@@ -84,7 +84,7 @@ Scene make_scene(const SceneOptions& o, const Psf& psf, const Exposure& exposure
 }
 
 SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOptions& o, const Psf& psf,
-                         const Exposure& exposure, NoiseSeed noise) {
+                         const Exposure& exposure, const Look& look) {
     check_scene(o, exposure);
     const int width = scene.width, height = scene.height;
     require(width > 0 && height > 0, "scene: a field of ", width, "x", height);
@@ -108,10 +108,13 @@ SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOption
         // What is left of a trail is a float's rounding away from full.
         for (std::size_t i = 0; i < pixels.size(); ++i) full[i] = pixels[i] >= room * (1 - 1e-6) ? mask_saturated : 0;
     }
-    expose(pool, image, {mask.data(), native}, exposure, noise.seed, noise.index);
+    std::vector<float> variance(look.variance ? pixels.size() : 0);
+    if (look.variance) expected_variance(pool, {pixels.data(), native}, {variance.data(), native}, exposure);
+    expose(pool, image, {mask.data(), native}, exposure, look.seed, look.index);
     for (std::size_t i = 0; i < pixels.size(); ++i) mask[i] |= full[i];
     if (frame == 0) blank_dead_pixels(scene.defects, image);
-    return {cropped(pixels, frame, width, height), cropped(mask, frame, width, height)};
+    return {cropped(pixels, frame, width, height), cropped(mask, frame, width, height),
+            variance.empty() ? variance : cropped(variance, frame, width, height)};
 }
 
 }  // namespace star

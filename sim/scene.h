@@ -42,10 +42,13 @@ struct Scene {
 struct SceneImage {
     std::vector<float> image;        ///< row-major, e/s or ADU (Exposure::rate)
     std::vector<std::uint8_t> mask;  ///< mask_saturated where a pixel clipped or a trail runs, else 0
+    std::vector<float> variance;     ///< expected_variance(), if asked for
 };
 
-struct NoiseSeed {
-    std::uint64_t seed = 0, index = 0;
+/// One look at a scene.
+struct Look {
+    std::uint64_t seed = 0, index = 0;  ///< of the noise alone
+    bool variance = false;              ///< wanted too
 };
 
 /// Throws Error (Fault::usage) for options out of range, and for cosmic rays or defects of a drizzled exposure:
@@ -58,9 +61,9 @@ Scene make_scene(const SceneOptions& options, const Psf& psf, const Exposure& ex
 
 /// The scene as the exposure sees it: stars and galaxies through the PSF, the sky's gradient, hot pixels, tracks,
 /// bleeding, noise, dead pixels, in this order. psf: as in make_scene(). Wings are cut at `wing_cut` of the empty sky's
-/// noise (render.h). Pure; equal bits for any number of threads. `noise` draws the noise alone.
+/// noise (render.h). Pure; equal bits for any number of threads.
 SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOptions& options, const Psf& psf,
-                         const Exposure& exposure, NoiseSeed noise);
+                         const Exposure& exposure, const Look& look);
 
 inline constexpr double wing_cut = 0.01;
 

@@ -105,9 +105,9 @@ Cluster ngc2298(double pixel_scale, double offset_arcmin) {
 
 Cluster m31_cluster(double pixel_scale, double stars) {
     Cluster c;
-    c.core_px = 0.5 / pixel_scale, c.concentration = 1, c.distance_modulus = 24.47;
+    c.core_px = 0.22 / pixel_scale, c.concentration = 1.3, c.distance_modulus = 24.47;
     c.stars = stars;
-    c.giants = 1, c.giant_tip = -1.5, c.giant_base = 6, c.giant_slope = 0.2;
+    c.giants = 1, c.giant_tip = -1, c.giant_base = 6, c.giant_slope = 0.25;
     return c;
 }
 

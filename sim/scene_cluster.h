@@ -59,8 +59,9 @@ void check_cluster(const Cluster& c);  ///< Throws Error (Fault::usage) naming t
 Cluster ngc2298(double pixel_scale, double offset_arcmin);
 
 /// A compact cluster in M31 in the middle of the field, of `stars` stars down to 6 mag below M31's distance modulus
-/// (24.47, McConnachie et al. 2005) in F475W: core radius 0.5 arcsec (1.9 pc), concentration 1, one luminosity function
-/// 10^(0.2 M) from a tip at M = -1.5. These are round numbers of ours for a typical cluster, not a fit to any.
+/// (24.47, McConnachie et al. 2005) in F475W: core radius 0.22 arcsec (0.8 pc), concentration 1.3, one luminosity
+/// function 10^(0.25 M) from a tip at M = -1. Round numbers, chosen by eye so that 1,600 stars have the radial profile
+/// of AP142's light (bench/m31.sh scene); no catalogue was used.
 Cluster m31_cluster(double pixel_scale, double stars);
 
 /// The stars of the cluster within `margin` px of [0, width) x [0, height). Companions are stars of their own, in the

@@ -17,9 +17,9 @@ void check_disk(const Disk& d) {
 Disk m31_disk(double density, double limit, double magnitude_shift) {
     in_range("limit", limit, 25, 40);
     in_range("magnitude_shift", magnitude_shift, -10, 10);
-    // log10 of stars per magnitude: the branch reaches 0 at 25.6, the clump is 0.3 dex above it, the plateau 0.1 dex.
-    const std::vector<std::pair<double, double>> shape{{22.5, -0.93}, {25.6, 0},   {26.2, 0.3},
-                                                       {26.8, 0.1},   {27.4, 0.1}, {std::max(27.5, limit + 3), 0.1}};
+    // log10 of stars per magnitude.
+    const std::vector<std::pair<double, double>> shape{{22.5, -2.5}, {24.5, -1.4}, {25.6, -0.55},
+                                                       {26.2, 0.2},  {26.8, 0.1},  {std::max(27.5, limit + 3), 0.1}};
     std::vector<LuminosityFunction::Knot> knots;
     for (const auto& [mag, log_density] : shape) knots.push_back({mag + magnitude_shift, log_density});
     Disk d;

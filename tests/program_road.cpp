@@ -37,7 +37,7 @@ TEST_CASE("road: simulate, detect, evaluate, info") {
     CHECK(scores.out.find("By box") != std::string::npos);
     CHECK(b.get("scores.json").find("\"by_centre\"") != std::string::npos);
     b.must("evaluate -q --model m.safetensors --fields 2 --side 64");
-    CHECK(b.must("info field.fits").out.find("TRUTH_UNITS") != std::string::npos);
+    CHECK(b.must("info field.fits").out.find("UNITS") != std::string::npos);
     CHECK(b.must("info found.fits").out.find("BLENDS") != std::string::npos);
     CHECK(b.must("info m.safetensors").out.find("parameters") != std::string::npos);
     CHECK(b.must("info --flags 6").out.find("saturated") != std::string::npos);

@@ -47,7 +47,7 @@ ScoredField read_field(const std::string& catalogue, const std::string& truth_fi
     for (std::size_t i = 0; i < field.wanted.size(); ++i) {
         const Wanted& w = field.wanted[i];
         if (!finite(w.box, w.x, w.y) || (w.label < 0 && w.label != label_ignored))
-            fail(Fault::input, truth_file, ": TRUTH_UNITS: row ", i + 1, ": a place that isn't finite, or LABEL = -1");
+            fail(Fault::input, truth_file, ": UNITS: row ", i + 1, ": a place that isn't finite, or LABEL = -1");
     }
     const auto blends = read_blends(catalogue);
     for (std::size_t i = 0; i < blends.size(); ++i) {

@@ -1,75 +1,137 @@
-// starblend simulate: a crowded field with its truth.
-#include <cmath>
+// starblend simulate: crowded fields with their truth.
+#include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <memory>
+#include <mutex>
+#include <optional>
 
-#include "io/fits_writer.h"
+#include "io/atomic_file.h"
 #include "kernels/check.h"
 #include "tools/command.h"
+#include "tools/field_file.h"
 #include "tools/setup.h"
-#include "tools/truth.h"
 
 namespace star {
 namespace {
 
 struct Options {
-    std::string output, preset = "csst-g";
+    std::string output, preset = "csst-g", png;
     int width = 512, height = 0;
     std::uint64_t index = 0;
+    std::int64_t count = 0;  // 0: one field, in one file
+    bool resume = false;
 };
+
+// What all fields of a run have in common.
+struct Run {
+    const Options& options;
+    const Common& common;
+    const Setup setup;
+    const FieldSimulator simulator;
+    std::vector<Card> cards;
+
+    Field make(ThreadPool& pool, std::uint64_t index) const {
+        const int height = options.height > 0 ? options.height : options.width;
+        return simulator.make(pool, {options.width, height, setup.margin, common.seed, index}, true);
+    }
+    void write(const std::string& path, const Field& field, std::uint64_t index) const {
+        std::vector<Card> all = cards;
+        all.push_back({"FIELD", std::int64_t(index), "number of the field drawn from SEED"});
+        append_config(all, setup.config);
+        write_field(path, common.overwrite, field, setup, all);
+    }
+};
+
+void write_picture(AtomicFile& out, const std::string& bytes) {
+    std::ofstream file(out.path(), std::ios::binary | std::ios::trunc);
+    file.write(bytes.data(), std::streamsize(bytes.size()));
+    file.close();
+    if (!file) fail(Fault::output, out.target(), ": can't be written");
+    out.commit();
+}
+
+int one(const Run& run, Console& console, ThreadPool& pool) {
+    const Options& o = run.options;
+    std::optional<AtomicFile> picture;
+    if (!o.png.empty()) picture.emplace(o.png, run.common.overwrite);
+    if (o.output != "-" && !run.common.overwrite && std::filesystem::exists(o.output))
+        fail(Fault::output, o.output, ": exists; --overwrite replaces it");
+    const Field field = run.make(pool, o.index);
+    run.write(o.output, field, o.index);
+    if (picture) write_picture(*picture, field_png(field, run.setup.instrument.exposure));
+    console.say("{}: {}", o.output, field_summary(field, run.setup.instrument.exposure, run.simulator.psf().fwhm()));
+    return 0;
+}
+
+// A file per field, several fields at once; each is complete when it appears, so that nothing is lost by stopping.
+int many(const Run& run, Console& console, ThreadPool& pool) {
+    namespace fs = std::filesystem;
+    const Options& o = run.options;
+    std::error_code error;
+    fs::create_directories(o.output, error);
+    if (error || !fs::is_directory(o.output)) fail(Fault::output, o.output, ": isn't a folder and can't be made one");
+    const auto path = [&](std::int64_t i) {
+        return (fs::path(o.output) / fmt::format("field-{:06d}.fits", o.index + std::uint64_t(i))).string();
+    };
+    std::vector<std::int64_t> wanted;
+    for (std::int64_t i = 0; i < o.count; ++i) {
+        const bool there = fs::exists(path(i));
+        if (there && o.resume) continue;
+        if (there && !run.common.overwrite)
+            fail(Fault::output, path(i), ": exists; --resume keeps it, --overwrite replaces it");
+        wanted.push_back(i);
+    }
+    std::atomic<std::int64_t> done{0};
+    std::mutex talking;
+    pool.for_each(std::int64_t(wanted.size()), [&](std::int64_t k, int) {
+        if (interrupt::requested()) return;
+        const std::uint64_t index = o.index + std::uint64_t(wanted[std::size_t(k)]);
+        run.write(path(wanted[std::size_t(k)]), run.make(pool, index), index);
+        const std::int64_t n = ++done;
+        const std::lock_guard guard(talking);
+        console.progress("simulating", n, std::int64_t(wanted.size()), "field");
+    });
+    console.say("{}: {} fields written, {} were there", o.output, done.load(), o.count - std::int64_t(wanted.size()));
+    if (done < std::int64_t(wanted.size())) {
+        console.say("stopped; --resume goes on");
+        return interrupt::exit_code();
+    }
+    return 0;
+}
 
 int simulate(const Options& o, const Common& common) {
     Console console = common.console();
-    const Setup setup = read_setup(common.layers(o.preset, "native"));
+    if (o.count > 0 && o.output == "-") fail(Fault::usage, "--count: needs a folder, not standard output");
+    if (o.count > 0 && !o.png.empty()) fail(Fault::usage, "--png: is for one field, not for --count");
+    if (o.count == 0 && o.resume) fail(Fault::usage, "--resume: is for --count");
+    Setup setup = read_setup(common.layers(o.preset, "native"));
     if (common.dump_config) return std::fputs(setup.config.c_str(), stdout), 0;
-    FitsWriter out(o.output, common.overwrite);
-    const FieldSimulator simulator = setup.simulator();
+    FieldSimulator simulator = setup.simulator();
+    Run run{o, common, std::move(setup), std::move(simulator), common.provenance()};
+    run.cards.push_back({"PRESET", o.preset, "instrument"});
     ThreadPool pool(common.threads);
-    const int height = o.height > 0 ? o.height : o.width;
-    const Field field = simulator.make(pool, {o.width, height, setup.margin, common.seed, o.index});
-
-    const Exposure& e = setup.instrument.exposure;
-    std::vector<Card> cards = common.provenance();
-    cards.insert(cards.end(), {{"PRESET", o.preset, "instrument"},
-                               {"FIELD", std::int64_t(o.index), "number of the field drawn from SEED"},
-                               {"BUNIT", std::string(e.rate ? "electron/s" : "adu"), ""},
-                               {"EXPTIME", e.exptime_s, "[s] total"},
-                               {"NCOMBINE", std::int64_t(e.exposures), "exposures added up"},
-                               {"GAIN", e.gain, "[electron/adu]"},
-                               {"RDNOISE", e.read_noise, "[electron] rms per exposure"},
-                               {"SATURATE", saturation_level(e), "level at which pixels clip"},
-                               {"MAGZERO", e.zeropoint + (e.rate ? 0 : 2.5 * std::log10(e.exptime_s / e.gain)),
-                                "[mag] of one unit of the image"},
-                               {"MAGSYS", std::string("AB"), ""},
-                               {"PIXSCALE", setup.instrument.pixel_scale, "[arcsec/pix]"},
-                               {"PSF_FWHM", simulator.psf().fwhm(), "[pix] azimuthal average"}});
-    append_config(cards, setup.config);
-    out.image("", field.image, field.width, field.height, cards);
-    out.table(truth_units(field.truth));
-    out.table(truth_stars(field.truth, e));
-    out.commit();
-    std::size_t ignored = 0;
-    for (const TruthUnit& u : field.truth.units) ignored += u.label < 0;
-    console.say(
-        "{}: {}x{} px, {} units ({} too faint to ask for), {} stars; PSF FWHM {:.2f} px, sky {:.4g}, noise {:.4g} {} "
-        "per pixel",
-        o.output, field.width, field.height, field.truth.units.size(), ignored, field.truth.stars.size(),
-        simulator.psf().fwhm(), background_level(e), background_sigma(e), e.rate ? "e/s" : "ADU");
-    return 0;
+    return o.count > 0 ? many(run, console, pool) : one(run, console, pool);
 }
 
 }  // namespace
 
 Command add_simulate(CLI::App& program, Common& common) {
-    CLI::App* app = program.add_subcommand("simulate", "Simulate a crowded field, with its truth as tables");
+    CLI::App* app = program.add_subcommand("simulate", "Simulate crowded fields, with their truth as tables");
     auto o = std::make_shared<Options>();
-    app->add_option("-o,--output", o->output, "FITS file: image, TRUTH_UNITS, TRUTH_STARS; - for standard output")
+    app->add_option("-o,--output", o->output,
+                    "FITS file: image, VARIANCE, MASK, UNITS, STARS; - for standard output. With --count: a folder")
         ->required();
     std::string names;
     for (const auto& n : preset_names()) names += (names.empty() ? "" : ", ") + n;
     app->add_option("--preset", o->preset, "Instrument: " + names)->capture_default_str();
     app->add_option("--width", o->width, "Pixels")->capture_default_str()->check(CLI::Range(8, 65536));
     app->add_option("--height", o->height, "Pixels; 0: as wide")->capture_default_str()->check(CLI::Range(0, 65536));
-    app->add_option("--index", o->index, "Which field of the seed")->capture_default_str();
+    app->add_option("--index", o->index, "Which field of the seed; the first one, with --count")->capture_default_str();
+    app->add_option("--count", o->count, "How many fields, each a file field-NNNNNN.fits in the folder -o")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
+    app->add_flag("--resume", o->resume, "With --count: keep the fields that are there already");
+    app->add_option("--png", o->png, "A picture for a quick look too (8-bit grey, asinh)");
     return {app, [o, &common] { return simulate(*o, common); }};
 }
 

@@ -61,7 +61,7 @@ LuminosityFunction luminosity_of(Config& c, const LuminosityFunction& standard) 
 Disk disk_of(Config& c) {
     // M31's, in AB magnitudes: 0.10 brighter in F475W than Vega's
     const double limit = c.number("disk.limit", 28.2, 25, 40), bright = c.number("disk.bright", 27.3, -30, 60);
-    const double density = c.number("disk.density", 0.05, 0, 100);
+    const double density = c.number("disk.density", 0.045, 0, 100);
     Disk d = m31_disk(0, limit, -0.10);
     d.luminosity = luminosity_of(c, d.luminosity);
     if (!(d.luminosity.count(bright) > 0)) c.refuse("disk.bright", "no star of the luminosity function is brighter");
@@ -146,7 +146,7 @@ SceneOptions read_scene(Config& c, const Instrument& instrument) {
     const double scale = instrument.pixel_scale;
     if (stars == "mock") s.mock = mock_of(c);
     if (stars == "ngc2298") s.clusters = {cluster_of(c, ngc2298(scale, 0), scale)};
-    if (stars == "m31-cluster") s.clusters = {cluster_of(c, m31_cluster(scale, 3000), scale)};
+    if (stars == "m31-cluster") s.clusters = {cluster_of(c, m31_cluster(scale, 1600), scale)};
     if (stars == "m31-disk" || stars == "m31-cluster") s.disks = {disk_of(c)};
     if (stars == "list") s.list = listed_stars(c.text("scene.list", ""), instrument.exposure);
     read_detector_effects(c, instrument, s);

@@ -1,6 +1,8 @@
 // Truth tables. 0.5 px between FITS and edge coordinates is added and taken away here and in catalogue.cpp alone.
 #include "tools/truth.h"
 
+#include <numbers>
+
 #include "kernels/check.h"
 #include "tools/catalogue.h"
 
@@ -21,7 +23,7 @@ Table truth_units(const Truth& truth) {
         for (std::size_t k = 0; k < chance.size(); ++k) chance[k].push_back(u.chance[k]);
     }
     Table t;
-    t.name = "TRUTH_UNITS";
+    t.name = "UNITS";
     t.columns = {{"UNIT_ID", "", "number of the unit", "meta.id", "", id},
                  {"X_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.x", "F10.3", x},
                  {"Y_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.y", "F10.3", y},
@@ -51,7 +53,7 @@ Table truth_stars(const Truth& truth, const Exposure& exposure) {
         mag.push_back(magnitude(s.flux, exposure)), flux.push_back(s.flux), snr.push_back(float(s.snr));
     }
     Table t;
-    t.name = "TRUTH_STARS";
+    t.name = "STARS";
     t.columns = {{"UNIT_ID", "", "its unit; -1: none", "meta.id.parent", "", unit},
                  {"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", x},
                  {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", y},
@@ -62,14 +64,34 @@ Table truth_stars(const Truth& truth, const Exposure& exposure) {
     return t;
 }
 
+Table truth_galaxies(const std::vector<Galaxy>& galaxies) {
+    std::vector<double> x, y, mag, flux, radius, sersic, ratio, angle;
+    for (const Galaxy& g : galaxies) {
+        x.push_back(g.x + fits_minus_edge), y.push_back(g.y + fits_minus_edge);
+        mag.push_back(g.mag), flux.push_back(g.flux), radius.push_back(g.half_light);
+        sersic.push_back(g.sersic), ratio.push_back(g.axis_ratio), angle.push_back(g.angle * 180 / std::numbers::pi);
+    }
+    Table t;
+    t.name = "GALAXIES";
+    t.columns = {{"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", x},
+                 {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", y},
+                 {"MAG", "mag", "magnitude", "phot.mag", "F8.4", mag},
+                 {"FLUX", "electron", "over all exposures", "phot.count", "E13.6", flux},
+                 {"HALF_LIGHT", "pix", "radius of half the light, major axis", "phys.angSize", "F8.3", radius},
+                 {"SERSIC", "", "Sersic index", "", "F5.2", sersic},
+                 {"AXIS_RATIO", "", "minor over major axis", "", "F6.4", ratio},
+                 {"THETA", "deg", "of the major axis, from x to y", "pos.posAng", "F8.3", angle}};
+    return t;
+}
+
 Truth read_truth(const std::string& file) {
-    const Table units = read_table(file, "TRUTH_UNITS"), stars = read_table(file, "TRUTH_STARS");
+    const Table units = read_table(file, "UNITS"), stars = read_table(file, "STARS");
     Truth truth;
     const auto unit = stars.numbers("UNIT_ID"), x = stars.numbers("X_IMAGE"), y = stars.numbers("Y_IMAGE"),
                flux = stars.numbers("FLUX"), snr = stars.numbers("SNR"), counts = stars.numbers("COUNTS");
     for (std::size_t i = 0; i < x.size(); ++i) {
         if (!(unit[i] >= -1 && unit[i] < double(units.rows())))
-            fail(Fault::input, file, ": TRUTH_STARS: row ", i + 1, ": UNIT_ID out of range");
+            fail(Fault::input, file, ": STARS: row ", i + 1, ": UNIT_ID out of range");
         TruthStar s;
         s.x = x[i] - fits_minus_edge, s.y = y[i] - fits_minus_edge, s.flux = flux[i], s.snr = snr[i];
         s.counts = counts[i] == 1, s.unit = int(unit[i]), s.source = int(i);
@@ -85,7 +107,7 @@ Truth read_truth(const std::string& file) {
     for (std::size_t i = 0; i < ux.size(); ++i) {
         if (!(count[i] >= 0 && count[i] <= 1e6 && label[i] >= -2 && label[i] <= 127) ||
             first + int(count[i]) > int(truth.stars.size()))
-            fail(Fault::input, file, ": TRUTH_UNITS: row ", i + 1, ": NSTARS or LABEL out of range");
+            fail(Fault::input, file, ": UNITS: row ", i + 1, ": NSTARS or LABEL out of range");
         TruthUnit u;
         u.first = first, u.count = int(count[i]), u.label = std::int8_t(label[i]);
         u.soft = soft[i] == 1, u.percolated = percolated[i] == 1;
