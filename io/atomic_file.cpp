@@ -124,13 +124,17 @@ void AtomicFile::commit() {
     flush(folder_of(target_), O_RDONLY | O_DIRECTORY);
 }
 
+void AtomicFile::commit(std::string_view bytes) {
+    Descriptor file{::open(temporary_.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
+    if (file.number < 0) fail(Fault::output, target_, ": can't be opened: ", reason(errno));
+    write_all(file.number, bytes.data(), bytes.size(), target_);
+    if (::close(std::exchange(file.number, -1)) != 0)
+        fail(Fault::output, target_, ": can't be written: ", reason(errno));
+    commit();
+}
+
 void write_file(const std::string& path, const void* data, std::size_t size, bool overwrite) {
-    AtomicFile out(path, overwrite);
-    Descriptor file{::open(out.path().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC)};
-    if (file.number < 0) fail(Fault::output, path, ": can't be opened: ", reason(errno));
-    write_all(file.number, static_cast<const char*>(data), size, path);
-    if (::close(std::exchange(file.number, -1)) != 0) fail(Fault::output, path, ": can't be written: ", reason(errno));
-    out.commit();
+    AtomicFile(path, overwrite).commit({static_cast<const char*>(data), size});
 }
 
 }  // namespace star

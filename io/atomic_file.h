@@ -2,6 +2,7 @@
 // that comes out of standard output once it is whole.
 #pragma once
 #include <string>
+#include <string_view>
 
 namespace star {
 
@@ -27,6 +28,9 @@ public:
     /// Flushes the temporary file to disk and renames it; call once, with every handle on it closed. Without
     /// `overwrite`, a file that has appeared under that name in the meantime is kept, and this fails.
     void commit();
+
+    /// Writes these bytes as the whole file, then the same.
+    void commit(std::string_view bytes);
 
 private:
     bool to_output() const { return target_ == "-"; }

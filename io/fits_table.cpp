@@ -86,13 +86,15 @@ const Column* Table::find(const std::string& column) const {
     return nullptr;
 }
 
+std::string Table::named() const { return file.empty() ? "table " + name : file + ": table " + name; }
+
 std::vector<double> Table::numbers(const std::string& column) const {
     const Column* found = find(column);
-    if (!found) fail(Fault::input, "table ", name, ": has no column ", column);
+    if (!found) fail(Fault::input, named(), ": has no column ", column);
     return std::visit(
         [&](const auto& values) -> std::vector<double> {
             if constexpr (std::is_same_v<std::decay_t<decltype(values)>, std::vector<std::string>>)
-                fail(Fault::input, "table ", name, ": column ", column, " holds text, not numbers");
+                fail(Fault::input, named(), ": column ", column, " holds text, not numbers");
             else
                 return {values.begin(), values.end()};
         },
@@ -123,7 +125,7 @@ Table read_table(const std::string& file, const std::string& extension) {
         const std::lock_guard guard(cfitsio_lock());
         CfitsioFile handle;
         memory.open(handle, h.where);
-        Table table{hdu->name(), {}, h.cards};
+        Table table{hdu->name(), {}, h.cards, file};
         for (std::size_t i = 0; i < forms.size(); ++i) {
             const std::string n = std::to_string(i + 1);
             const ColumnForm& form = forms[i];

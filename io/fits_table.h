@@ -28,12 +28,16 @@ struct Table {
     std::string name;  // EXTNAME
     std::vector<Column> columns;
     std::vector<Card> cards;  // the extension's other cards
+    std::string file{};       // it was read from, for messages; else empty
 
     std::size_t rows() const;  // 0 without columns
     /// The column of that name, compared without case, or null.
     const Column* find(const std::string& column) const;
-    /// A numeric column as double. Fault::input, naming the table, if it is missing or holds strings.
+    /// A numeric column as double. Fault::input, naming file and table, if it is missing or holds strings.
     std::vector<double> numbers(const std::string& column) const;
+
+private:
+    std::string named() const;
 };
 
 /// Reads a binary table: that named by `extension` ("BLENDS", "1", "BLENDS,2"), or the first one if it is empty. Scalar

@@ -173,6 +173,37 @@ TEST_CASE("a drizzle leaves light where it is and correlates its noise") {
           5 * 2 / std::sqrt(230.0 * 480));  // a correlation's error, doubled for the kernel
 }
 
+TEST_CASE("the expected variance is that of many exposures, drizzled or not, at the edges too") {
+    ThreadPool pool(2);
+    const int w = 12, h = 9, draws = 4000;
+    const Shape shape{1, h, w, 1};
+    std::vector<float> light(std::size_t(w * h));
+    for (int i = 0; i < w * h; ++i) light[std::size_t(i)] = float(i % 7 == 3 ? 4000 : 20 * i);
+    for (double drizzle : {0.0, 0.4}) {
+        Exposure e;
+        e.drizzle_sigma = drizzle, e.exposures = 3, e.gain = 2;
+        std::vector<float> variance(light.size());
+        expected_variance(pool, {light.data(), shape}, {variance.data(), shape}, e);
+        std::vector<double> sum(light.size()), sum2(light.size());
+        for (int k = 0; k < draws; ++k) {
+            std::vector<float> image = light;
+            expose(pool, {image.data(), shape}, {}, e, 5, std::uint64_t(k));
+            for (std::size_t i = 0; i < image.size(); ++i) {
+                const double d = image[i] - (light[i] * image_unit(e) + background_level(e));
+                sum[i] += d, sum2[i] += d * d;
+            }
+        }
+        // Nearly Gaussian: the variance's own relative error is sqrt(2 / draws); 108 pixels within five of it.
+        double worst = 0;
+        for (std::size_t i = 0; i < sum.size(); ++i) {
+            const double seen = sum2[i] / draws - sum[i] / draws * sum[i] / draws;
+            worst = std::max(worst, std::fabs(seen / double(variance[i]) - 1));
+        }
+        MESSAGE("drizzle ", drizzle, ": the worst pixel is off by ", worst);
+        CHECK(worst < 5 * std::sqrt(2.0 / draws));
+    }
+}
+
 TEST_CASE("saturation clips each exposure and is marked") {
     ThreadPool pool(2);
     Exposure e = quiet();

@@ -1,7 +1,6 @@
 // starblend psf: the PSF of an instrument, of a file or of an image; shown, compared, written.
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 
@@ -60,16 +59,6 @@ void refuse_to_replace_inputs(const Options& o) {
     if (!o.output.empty() && o.output == o.png) fail(Fault::usage, o.png, ": is named for both -o and --png");
 }
 
-void write_picture(AtomicFile& out, const Psf& psf) {
-    const auto grey = psf_grey(psf);
-    const std::string png = encode_png(grey, 2 * psf.half() + 1, 2 * psf.half() + 1);
-    std::ofstream file(out.path(), std::ios::binary | std::ios::trunc);
-    file.write(png.data(), std::streamsize(png.size()));
-    file.close();
-    if (!file) fail(Fault::output, out.target(), ": can't be written");
-    out.commit();
-}
-
 int psf(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace_inputs(o);
@@ -98,7 +87,8 @@ int psf(const Options& o, const Common& common) {
         cards.insert(cards.end(), subject.cards.begin(), subject.cards.end());
         out->image("", p.pixels, p.side, p.side, cards);
     }
-    if (picture) write_picture(*picture, subject.psf);
+    const int side = 2 * subject.psf.half() + 1;
+    if (picture) picture->commit(encode_png(psf_grey(subject.psf), side, side));
     if (out) {
         out->commit();
         console.say("{}: {}x{} samples, {} per pixel; FWHM {:.3f} px, {:.2f} % of the light", o.output,

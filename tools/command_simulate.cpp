@@ -1,7 +1,6 @@
 // starblend simulate: crowded fields with their truth.
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,14 +42,6 @@ struct Run {
     }
 };
 
-void write_picture(AtomicFile& out, const std::string& bytes) {
-    std::ofstream file(out.path(), std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), std::streamsize(bytes.size()));
-    file.close();
-    if (!file) fail(Fault::output, out.target(), ": can't be written");
-    out.commit();
-}
-
 int one(const Run& run, Console& console, ThreadPool& pool) {
     const Options& o = run.options;
     std::optional<AtomicFile> picture;
@@ -59,7 +50,7 @@ int one(const Run& run, Console& console, ThreadPool& pool) {
         fail(Fault::output, o.output, ": exists; --overwrite replaces it");
     const Field field = run.make(pool, o.index);
     run.write(o.output, field, o.index);
-    if (picture) write_picture(*picture, field_png(field, run.setup.instrument.exposure));
+    if (picture) picture->commit(field_png(field, run.setup.instrument.exposure));
     console.say("{}: {}", o.output, field_summary(field, run.setup.instrument.exposure, run.simulator.psf().fwhm()));
     return 0;
 }
