@@ -62,10 +62,17 @@ std::string field_summary(const Field& field, const Exposure& e, double fwhm) {
     std::size_t counting = 0;
     for (const TruthUnit& u : field.truth.units) ignored += u.label < 0, soft += u.soft, percolated += u.percolated;
     for (const TruthStar& s : field.truth.stars) counting += s.counts && s.unit >= 0;
+    std::string sizes;
+    for (int k = 1; k <= 5; ++k) {
+        const auto of_size = [k](const TruthUnit& u) { return u.label == k - 1; };
+        sizes += fmt::format("{}{}", k > 1 ? " / " : "",
+                             std::count_if(field.truth.units.begin(), field.truth.units.end(), of_size));
+    }
     return fmt::format(
-        "{}x{} px, {} units ({} too faint to ask for, {} with a star that may or may not count, {} split from larger "
-        "ones), {} stars of which {} count; PSF FWHM {:.2f} px, sky {:.4g}, noise {:.4g} {} per pixel",
-        field.width, field.height, field.truth.units.size(), ignored, soft, percolated, field.scene.stars.size(),
+        "{}x{} px, {} units: {} of 1 / 2 / 3 / 4 / 5+ stars, {} too faint to ask for ({} with a star that may or may "
+        "not count, {} split from larger ones); {} stars of which {} count; PSF FWHM {:.2f} px, sky {:.4g}, noise "
+        "{:.4g} {} per pixel",
+        field.width, field.height, field.truth.units.size(), sizes, ignored, soft, percolated, field.scene.stars.size(),
         counting, fwhm, background_level(e), background_sigma(e), e.rate ? "e/s" : "ADU");
 }
 

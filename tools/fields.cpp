@@ -45,9 +45,14 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index) const 
     out.images.resize(std::size_t(run_.how.batch) * std::size_t(h) * std::size_t(w));
     out.first.push_back(0);
     std::vector<float> normalised(std::size_t(H) * std::size_t(W));
+    const auto number_of = [&](std::int64_t f) { return index * std::uint64_t(run_.fields) + std::uint64_t(f); };
+    std::vector<Field> fields(std::size_t(run_.fields));  // all at once: a small field keeps no two threads busy
+    stream_.pool->for_each(run_.fields, [&](std::int64_t f, int) {
+        fields[std::size_t(f)] = simulator_.make(*stream_.pool, {W, H, margin_, seed, number_of(f)});
+    });
     for (int f = 0; f < run_.fields; ++f) {
-        const std::uint64_t number = index * std::uint64_t(run_.fields) + std::uint64_t(f);
-        const Field field = simulator_.make(*stream_.pool, {W, H, margin_, seed, number});
+        const std::uint64_t number = number_of(f);
+        const Field& field = fields[std::size_t(f)];
         Random draw(seed_of(seed, Draw::labels, number), 0);
         std::vector<std::int8_t> labels;
         for (const TruthUnit& u : field.truth.units) labels.push_back(drawn_label(u, draw));

@@ -46,6 +46,7 @@ Exposure read_exposure(Config& c) {
     e.full_well = c.number("exposure.full_well", e.full_well, 1, 1e12);
     e.drizzle_sigma = c.number("exposure.drizzle_sigma", e.drizzle_sigma, 0, 2);
     e.rate = c.boolean("exposure.rate", e.rate);
+    e.whole_adu = c.boolean("exposure.whole_adu", e.whole_adu);
     return e;
 }
 
