@@ -159,6 +159,17 @@ void expected_variance(ThreadPool& pool, View<const float> electrons, View<float
     });
 }
 
+NoiseRun noise_run(const Exposure& e, std::uint64_t seed, std::uint64_t index) {
+    NoiseRun run{};
+    run.seed = seed_of(seed, Draw::noise, index);
+    run.background = float((e.sky + e.dark) * e.exptime_s);
+    run.well = float(e.full_well * e.exposures);
+    run.read = float(std::sqrt(e.exposures * e.read_noise * e.read_noise + (e.exposures - 1) * rounding(e)));
+    run.step = e.whole_adu ? float(e.gain) : 0;
+    run.unit = float(image_unit(e));
+    return run;
+}
+
 void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const Exposure& e, std::uint64_t seed,
             std::uint64_t index) {
     check_exposure(e);
@@ -168,13 +179,7 @@ void expose(ThreadPool& pool, View<float> image, View<std::uint8_t> mask, const 
     const bool drizzle = e.drizzle_sigma > 0;
     const std::int64_t size = image.size();
     std::vector<float> noise(drizzle ? std::size_t(size) : 0), clipped(mask.data ? noise.size() : 0);
-    NoiseRun whole{};
-    whole.seed = seed_of(seed, Draw::noise, index);
-    whole.background = float((e.sky + e.dark) * e.exptime_s);
-    whole.well = float(e.full_well * e.exposures);
-    whole.read = float(std::sqrt(e.exposures * e.read_noise * e.read_noise + (e.exposures - 1) * rounding(e)));
-    whole.step = e.whole_adu ? float(e.gain) : 0;
-    whole.unit = float(image_unit(e));
+    const NoiseRun whole = noise_run(e, seed, index);
     const NoiseKernels& kernels = noise_kernels(pool.isa());
     pool.for_range(size, grain, [&](std::int64_t first, std::int64_t last, int) {
         NoiseRun run = whole;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/noise.h"
 #include "kernels/thread_pool.h"
 #include "kernels/types.h"
 #include "sim/psf.h"
@@ -50,6 +51,9 @@ Psf image_psf(const Psf& psf, const Exposure& e);
 /// the full well at most. electrons (1,H,W,1): expected, of the stars, as expose() takes them;  variance (1,H,W,1):
 /// overwritten
 void expected_variance(ThreadPool& pool, View<const float> electrons, View<float> variance, const Exposure& e);
+
+/// What a run of pixels of field `index` of `seed` needs to know but for where they are: expose()'s own numbers.
+NoiseRun noise_run(const Exposure& e, std::uint64_t seed, std::uint64_t index);
 
 /// In place, expected electrons of the stars, rendered with image_psf() (all exposures together), become an observed
 /// image:

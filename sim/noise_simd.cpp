@@ -6,8 +6,7 @@
 namespace star::STAR_ISA {
 namespace {
 
-// Reciprocals of the counts that inversion multiplies by. Above 30 the chance of a count beyond is 1e-51.
-constexpr int most_counts = 160;
+// Reciprocals of the counts that inversion multiplies by.
 struct Reciprocals {
     double of[most_counts + 1];
 };

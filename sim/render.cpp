@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sim/render_simd.h"
+#include "sim/stamp_tiles.h"
 
 namespace star {
 
@@ -26,91 +27,6 @@ namespace {
 // Of a tile: small enough for the second-level cache, large enough that few stars lie in several.
 constexpr int tile_rows = 128, tile_columns = 128;
 
-// Stamps of at most this radius are drawn in one go: their part of the table fits the first-level cache.
-constexpr int small_reach = 4;
-
-struct Stamp {
-    double x, y;
-    float flux;
-    int column, row;               // the image's pixel that holds the star; may lie outside
-    int left, right, top, bottom;  // of its stamp, cut to the image's edges; right and bottom exclusive
-    bool small;                    // drawn as a whole
-};
-
-class Cutter {
-public:
-    Cutter(const Psf& psf, const Stamps& stamps, Shape image) : psf_(psf), stamps_(stamps), image_(image) {}
-
-    /// Whether any of the star lies in the image.
-    bool cut(const PointSource& s, Stamp& to) const {
-        // Exact in double as far as pixels matter: whole numbers below 2^53.
-        const double column = std::floor(s.x) - stamps_.column, row = std::floor(s.y) - stamps_.row;
-        const double share = stamps_.cut / std::max(std::fabs(s.flux), 1e-300);
-        const int reach = stamps_.size ? psf_.reach() : psf_.stamp_radius(share, share / stamps_.density);
-        if (column + reach < 0 || row + reach < 0 || column - reach >= image_.w || row - reach >= image_.h)
-            return false;
-        to = {s.x, s.y, float(s.flux), int(column), int(row), 0, 0, 0, 0, reach <= small_reach};
-        extent(s.x - stamps_.column, to.column, reach, image_.w, to.left, to.right);
-        extent(s.y - stamps_.row, to.row, reach, image_.h, to.top, to.bottom);
-        return to.left < to.right && to.top < to.bottom;
-    }
-
-private:
-    void extent(double at, int own, int reach, int end, int& first, int& last) const {
-        first = own - reach, last = own + reach + 1;
-        if (stamps_.size) {  // the pixels whose centres lie within size / 2 of the star
-            const int nearest = int(std::floor(at - 0.5 * stamps_.size + 0.5));
-            first = std::max(first, nearest), last = std::min(last, nearest + stamps_.size);
-        }
-        first = std::max(first, 0), last = std::min(last, end);
-    }
-
-    const Psf& psf_;
-    const Stamps& stamps_;
-    Shape image_;
-};
-
-// The stamps of each tile, in the stars' order.
-class Tiles {
-public:
-    Tiles(std::span<const PointSource> sources, const Cutter& cutter, Shape image)
-        : across_(ceil_div(image.w, tile_columns)), first_(std::size_t(across_) * ceil_div(image.h, tile_rows) + 1) {
-        stamps_.reserve(sources.size());
-        for (const PointSource& s : sources) {
-            require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "render: a source at ", s.x,
-                    ", ", s.y, " of flux ", s.flux);
-            Stamp stamp;
-            if (!cutter.cut(s, stamp)) continue;
-            stamps_.push_back(stamp);
-            for_tiles(stamp, [&](std::size_t tile) { ++first_[tile + 1]; });
-        }
-        for (std::size_t t = 1; t < first_.size(); ++t) first_[t] += first_[t - 1];
-        list_.resize(first_.back());
-        std::vector<std::size_t> next = first_;
-        for (std::size_t i = 0; i < stamps_.size(); ++i)
-            for_tiles(stamps_[i], [&](std::size_t tile) { list_[next[tile]++] = std::uint32_t(i); });
-    }
-    std::int64_t count() const { return std::int64_t(first_.size()) - 1; }
-    int across() const { return across_; }
-    template <class Visit>
-    void for_stamps(std::int64_t tile, Visit&& visit) const {
-        for (std::size_t k = first_[std::size_t(tile)]; k < first_[std::size_t(tile) + 1]; ++k)
-            visit(stamps_[list_[k]]);
-    }
-
-private:
-    template <class Visit>
-    void for_tiles(const Stamp& s, Visit&& visit) const {
-        for (int r = s.top / tile_rows; r <= (s.bottom - 1) / tile_rows; ++r)
-            for (int c = s.left / tile_columns; c <= (s.right - 1) / tile_columns; ++c)
-                visit(std::size_t(r) * std::size_t(across_) + std::size_t(c));
-    }
-    int across_;
-    std::vector<std::size_t> first_;  // where each tile's part of the list begins
-    std::vector<Stamp> stamps_;
-    std::vector<std::uint32_t> list_;  // indices of stamps, tile by tile
-};
-
 struct Rectangle {
     int left, top, right, bottom;  // right and bottom exclusive
     bool empty() const { return left >= right || top >= bottom; }
@@ -128,7 +44,10 @@ struct Placed {
     bool small;
 };
 
-Placed placed(const Stamp& s, const Psf& psf, const Stamps& how, const Rectangle& tile) {
+// Stamps of at most this radius are drawn in one go: their part of the table fits the first-level cache.
+constexpr int small_reach = 4;
+
+Placed placed(const CutStamp& s, const Psf& psf, const Stamps& how, const Rectangle& tile) {
     const Psf::Phase x = psf.phase_x(s.x - (double(s.column) + how.column) - 0.5);
     const Psf::Phase y = psf.phase_y(s.y - (double(s.row) + how.row) - 0.5);
     Placed p{};
@@ -139,7 +58,7 @@ Placed placed(const Stamp& s, const Psf& psf, const Stamps& how, const Rectangle
     p.part = common({s.left, s.top, s.right, s.bottom}, tile);
     p.part = {p.part.left - s.column, p.part.top - s.row, p.part.right - s.column, p.part.bottom - s.row};
     p.column = s.column - tile.left, p.row = s.row - tile.top;
-    p.small = s.small;
+    p.small = s.reach <= small_reach;
     return p;
 }
 
@@ -208,23 +127,24 @@ double render(ThreadPool& pool, std::span<const PointSource> sources, const Psf&
     require(image.shape == Shape{1, height, width, 1} && how.cut >= 0 && how.density >= 0 && how.size >= 0,
             "render: an image of ", image.shape.n, "x", height, "x", width, "x", image.shape.c, ", cut ", how.cut,
             ", density ", how.density, ", stamps of ", how.size);
-    const Tiles tiles(sources, Cutter(psf, how, image.shape), image.shape);
+    const StampsByTile tiles(sources, psf, how, image.shape, tile_rows, tile_columns);
     const RenderKernels& kernels = render_kernels(pool.isa());
 
-    std::vector<double> landed(std::size_t(tiles.count()), 0.0);
+    std::vector<double> landed(std::size_t(tiles.tiles()), 0.0);
     struct Scratch {
         std::vector<float> light;
         std::vector<Placed> stars;
     };
     std::vector<Scratch> scratch(std::size_t(pool.threads()));
-    pool.for_each(tiles.count(), [&](std::int64_t i, int worker) {
+    pool.for_each(tiles.tiles(), [&](std::int64_t i, int worker) {
         const int top = int(i / tiles.across()) * tile_rows, left = int(i % tiles.across()) * tile_columns;
         const Rectangle tile{left, top, std::min(left + tile_columns, width), std::min(top + tile_rows, height)};
         // Starlight is summed on its own: what lands doesn't depend on what the image holds already.
         auto& [light, stars] = scratch[std::size_t(worker)];
         light.assign(std::size_t(tile_rows) * tile_columns, 0.0f);
         stars.clear();
-        tiles.for_stamps(i, [&](const Stamp& s) { stars.push_back(placed(s, psf, how, tile)); });
+        for (int k = tiles.first()[std::size_t(i)]; k < tiles.first()[std::size_t(i) + 1]; ++k)
+            stars.push_back(placed(tiles.stamps()[std::size_t(tiles.list()[std::size_t(k)])], psf, how, tile));
         Drawing(psf, kernels, light.data()).draw(stars);
         landed[std::size_t(i)] = pour(light, tile, image);
     });

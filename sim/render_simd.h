@@ -1,16 +1,9 @@
 // What rendering needs of each instruction set: render_simd.cpp is compiled once per instruction set.
 #pragma once
-#include <cstdint>
-
 #include "kernels/isa.h"
+#include "kernels/stamps.h"
 
 namespace star {
-
-/// Where a star lies between the nodes of its PSF's table (Psf::Phase); the flux is in y's weights.
-struct StampTaps {
-    int at_y[4], at_x[4];
-    float y[4], x[4];
-};
 
 /// A part of one star's stamp: for r < rows, n < columns
 ///   out[r * out_stride + n] += sum over i, j < 4 of y[i] x[j] table[at_y[i] + at_x[j] + r * table_stride + n].
