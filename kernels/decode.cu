@@ -70,7 +70,8 @@ __device__ void scan_anchor(const Decoding<T>& d, Tile t, std::int64_t anchor, V
 }
 
 template <class T>
-__global__ void __launch_bounds__(threads) count_candidates(Decoding<T> d, Lists anchors, int* per_tile) {
+__global__ void __launch_bounds__(threads)
+    count_candidates(const __grid_constant__ Decoding<T> d, const __grid_constant__ Lists anchors, int* per_tile) {
     auto& s = shared_memory<Shared>();
     const Tile t = tile_of(anchors, blockIdx.x, anchor_tile);
     int count = 0;
@@ -82,7 +83,8 @@ __global__ void __launch_bounds__(threads) count_candidates(Decoding<T> d, Lists
 
 template <class T>
 __global__ void __launch_bounds__(threads)
-    write_keys(Decoding<T> d, Lists anchors, Lists candidates, const int* per_tile, std::uint64_t* keys) {
+    write_keys(const __grid_constant__ Decoding<T> d, const __grid_constant__ Lists anchors,
+               const __grid_constant__ Lists candidates, const int* per_tile, std::uint64_t* keys) {
     auto& s = shared_memory<Shared>();
     const Tile t = tile_of(anchors, blockIdx.x, anchor_tile);
     keys += t.image * candidates.first[candidates.per_image] + candidates.first[t.level];
@@ -109,7 +111,8 @@ __device__ std::uint64_t* key_at(const Lists& candidates, Decode how, const Work
 // Counts the rows that have a box; the others' keys become no_box, so that this is decided once.
 template <class T>
 __global__ void __launch_bounds__(threads)
-    count_rows(Decoding<T> d, Lists rows, Lists candidates, Workspace w, std::uint64_t* keys) {
+    count_rows(const __grid_constant__ Decoding<T> d, const __grid_constant__ Lists rows,
+               const __grid_constant__ Lists candidates, Workspace w, std::uint64_t* keys) {
     auto& s = shared_memory<Shared>();
     const Tile t = tile_of(rows, blockIdx.x, row_tile);
     std::uint64_t* const key = key_at(candidates, d.how, w, t, keys);
@@ -121,7 +124,8 @@ __global__ void __launch_bounds__(threads)
 
 template <class T>
 __global__ void __launch_bounds__(threads)
-    write_rows(Decoding<T> d, Lists rows, Lists candidates, Workspace w, std::uint64_t* keys) {
+    write_rows(const __grid_constant__ Decoding<T> d, const __grid_constant__ Lists rows,
+               const __grid_constant__ Lists candidates, Workspace w, std::uint64_t* keys) {
     auto& s = shared_memory<Shared>();
     const Tile t = tile_of(rows, blockIdx.x, row_tile);
     const std::uint64_t* const key = key_at(candidates, d.how, w, t, keys);

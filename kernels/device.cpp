@@ -22,6 +22,11 @@ int cuda_devices() {
     return 0;
 }
 
+std::string cuda_trouble() {
+    if constexpr (with_cuda) return cuda::trouble();
+    return "this program was built without CUDA";
+}
+
 std::string device_name(Stream stream) {
     if constexpr (with_cuda)
         if (stream.device.kind == Device::Kind::cuda)

@@ -17,6 +17,9 @@ struct Device {
 
 int cuda_devices();  ///< How many CUDA devices can be used; 0 without one, without a driver or in a CPU-only build.
 
+/// Why there is none of them, in one line; empty if there is one.
+std::string cuda_trouble();
+
 /// A queue of work on one device, run in order. On a CPU, work is done by `pool` before the call returns.
 /// A dry stream runs nothing: it is used to measure memory (arena.h). A value, which owns nothing: see StreamOwner.
 struct Stream {
@@ -124,6 +127,7 @@ void release(void*) noexcept;
 }  // namespace cpu
 namespace cuda {
 int devices();
+std::string trouble();
 std::string device_name(int index);
 void* allocate(int index, std::size_t bytes);
 void release(int index, void*) noexcept;

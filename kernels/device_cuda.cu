@@ -16,20 +16,28 @@ cudaStream_t queue(Stream stream, Where where = Where::current()) {
     return cudaStream_t(stream.handle);
 }
 
+/// Devices are numbered from 0 without gaps, so those behind one that is too old can't be used.
+CudaSeen look() {
+    CudaSeen seen{};
+    const cudaError_t status = cudaGetDeviceCount(&seen.devices);
+    seen.status = {int(status), cudaGetErrorName(status), cudaGetErrorString(status)};
+    cudaDriverGetVersion(&seen.driver), cudaRuntimeGetVersion(&seen.runtime);
+    if (status != cudaSuccess) {
+        cudaGetLastError();  // or the next check would report this error again
+        return seen;
+    }
+    for (; seen.usable < seen.devices; ++seen.usable)
+        if (cudaDeviceGetAttribute(&seen.major, cudaDevAttrComputeCapabilityMajor, seen.usable) != cudaSuccess ||
+            cudaDeviceGetAttribute(&seen.minor, cudaDevAttrComputeCapabilityMinor, seen.usable) != cudaSuccess ||
+            seen.major < oldest_major)
+            break;
+    return seen;
+}
+
 }  // namespace
 
-int devices() {
-    int count = 0, usable = 0;
-    if (cudaGetDeviceCount(&count) != cudaSuccess) {  // no driver, or one too old
-        cudaGetLastError();
-        return 0;
-    }
-    // Devices are numbered from 0 without gaps, so those behind one that is too old can't be used.
-    for (int major = 0; usable < count; ++usable)
-        if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, usable) != cudaSuccess || major < 8)
-            break;
-    return usable;
-}
+int devices() { return look().usable; }
+std::string trouble() { return cuda_trouble(look()); }
 
 std::string device_name(int index) {
     cudaDeviceProp properties{};

@@ -46,7 +46,8 @@ __device__ std::int64_t list_start(const Lists& lists, Tile t) {
     return t.image * lists.first[lists.per_image] + lists.first[t.level];
 }
 
-__global__ void __launch_bounds__(threads) sum_over(Lists lists, int entries, bool whole, int* per_tile, int* totals) {
+__global__ void __launch_bounds__(threads)
+    sum_over(const __grid_constant__ Lists lists, int entries, bool whole, int* per_tile, int* totals) {
     auto& s = shared_memory<Shared>();
     const std::int64_t image_tiles = lists.tiles_before(lists.per_image, entries);
     const int image = whole ? int(blockIdx.x) : int(blockIdx.x) / lists.per_image;
@@ -63,7 +64,7 @@ __global__ void __launch_bounds__(threads) sum_over(Lists lists, int entries, bo
     if (threadIdx.x == 0) totals[blockIdx.x] = sum;
 }
 
-__global__ void __launch_bounds__(threads) count_digits(Sorting s) {
+__global__ void __launch_bounds__(threads) count_digits(const __grid_constant__ Sorting s) {
     auto& shared = shared_memory<Counting>();
     const Tile t = tile_of(s.lists, blockIdx.x, sort_tile);
     const int keys = keys_in(s, t);
@@ -76,7 +77,7 @@ __global__ void __launch_bounds__(threads) count_digits(Sorting s) {
 }
 
 // A tile's keys of a value follow all smaller values of the list, and its earlier tiles' keys of that value.
-__global__ void __launch_bounds__(threads) place_digits(Sorting s) {
+__global__ void __launch_bounds__(threads) place_digits(const __grid_constant__ Sorting s) {
     auto& shared = shared_memory<Shared>();
     const int image = int(blockIdx.x) / s.lists.per_image, level = int(blockIdx.x) % s.lists.per_image;
     const std::int64_t before =
@@ -107,7 +108,7 @@ __device__ unsigned lanes_like_me(bool there, int digit) {
     return like;
 }
 
-__global__ void __launch_bounds__(threads) move_keys(Sorting s) {
+__global__ void __launch_bounds__(threads) move_keys(const __grid_constant__ Sorting s) {
     auto& shared = shared_memory<Moving>();
     const Tile t = tile_of(s.lists, blockIdx.x, sort_tile);
     const int keys = keys_in(s, t), warp = int(threadIdx.x) / 32, value = int(threadIdx.x);

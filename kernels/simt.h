@@ -3,6 +3,8 @@
 //
 //   launch(stream, Grid, kernel, args...)   queues kernel(args...); nothing on a dry stream. Throws Error that names
 //                                           the caller's line if it can't be queued
+//   const __grid_constant__ T arg   a kernel's argument that is indexed by a variable stays where arguments are, where
+//                                   it would else be copied to each thread's local memory
 //   shared_memory<T>()    the block's T, uninitialised; T is trivial, Grid::shared at least sizeof(T)
 //   sync_block()          a barrier for the whole block: the same one for all threads, none has returned
 //   sync_warp()           a barrier for the warp
@@ -45,6 +47,14 @@ struct Grid {
     unsigned threads;        ///< per block
     std::size_t shared = 0;  ///< bytes per block: sizeof the kernel's Shared struct
 };
+
+/// "2x1x1 blocks of 256 threads with 0 bytes of shared memory"
+inline std::string in_words(Grid g) {
+    std::ostringstream text;
+    text << g.blocks.x << 'x' << g.blocks.y << 'x' << g.blocks.z << " blocks of " << g.threads << " threads with "
+         << g.shared << " bytes of shared memory";
+    return text.str();
+}
 
 /// A stream, and the line that launches on it: converted at the call site.
 struct Site {

@@ -6,15 +6,26 @@
 
 #include <cstdlib>
 
+#include "kernels/cuda_error.h"
+
 namespace star {
 
-/// Throws Error "file:line: what: CUDA's name and words" (Fault::device) unless the status is success.
+static_assert(int(CudaCode::out_of_memory) == cudaErrorMemoryAllocation &&
+              int(CudaCode::driver_too_old) == cudaErrorInsufficientDriver &&
+              int(CudaCode::device_busy) == cudaErrorDevicesUnavailable &&
+              int(CudaCode::no_device) == cudaErrorNoDevice &&
+              int(CudaCode::device_too_old) == cudaErrorNoKernelImageForDevice &&
+              int(CudaCode::driver_without_ptx) == cudaErrorUnsupportedPtxVersion);
+
+/// Throws Error (Fault::device) with cuda_message() unless the status is success.
 template <class... A>
 void check_cuda(cudaError_t status, std::source_location where, const A&... what) {
     if (status == cudaSuccess) return;
     cudaGetLastError();  // or the next check would report this error again
-    fail(Fault::device, where.file_name(), ":", where.line(), ": ", what..., ": ", cudaGetErrorName(status), ": ",
-         cudaGetErrorString(status));
+    std::ostringstream text;
+    (text << ... << what);
+    fail(Fault::device,
+         cuda_message({int(status), cudaGetErrorName(status), cudaGetErrorString(status)}, where, text.str()));
 }
 
 namespace cuda {
@@ -42,9 +53,7 @@ void launch(Site site, Grid g, void (*kernel)(P...), std::type_identity_t<P>... 
         status = cudaLaunchKernelEx(&how, kernel, args...);
     }
     if (status != cudaSuccess)
-        check_cuda(status, site.where, cuda::kernel_name(reinterpret_cast<const void*>(kernel)), " in ", g.blocks.x,
-                   "x", g.blocks.y, "x", g.blocks.z, " blocks of ", g.threads, " threads with ", g.shared,
-                   " bytes of shared memory");
+        check_cuda(status, site.where, cuda::kernel_name(reinterpret_cast<const void*>(kernel)), " in ", in_words(g));
 }
 
 template <class T>

@@ -280,8 +280,7 @@ void run(const Site& site, Grid g, void (*thread)(void*), void* kernel) try {
     const std::lock_guard hold(totals().lock);
     totals().sum += sum;
 } catch (const Error& e) {
-    fail(e.fault, site.where.file_name(), ":", site.where.line(), ": in ", g.blocks.x, "x", g.blocks.y, "x", g.blocks.z,
-         " blocks of ", g.threads, " threads with ", g.shared, " bytes of shared memory: ", e.what());
+    fail(e.fault, site.where.file_name(), ":", site.where.line(), ": in ", in_words(g), ": ", e.what());
 }
 
 void* shared(std::size_t bytes, Where where) {

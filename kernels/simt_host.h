@@ -26,6 +26,7 @@
 #define __global__
 #define __device__
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;

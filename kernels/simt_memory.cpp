@@ -26,6 +26,7 @@ void queue(std::function<void()> work) {
 namespace star::cuda {
 
 int devices() { return 1; }
+std::string trouble() { return {}; }
 std::string device_name(int) { return "emulator"; }
 
 void* allocate(int index, std::size_t bytes) {

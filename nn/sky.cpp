@@ -6,12 +6,6 @@
 
 namespace star {
 
-double Noise::sigma(double level) const {
-    if (!(electrons_per_unit > 0)) return NAN;
-    const double electrons = std::max(level, 0.0) * electrons_per_unit;
-    return std::sqrt(electrons + read_variance) / electrons_per_unit * correlation;
-}
-
 bool Sky::usable(std::int64_t i) const { return std::isfinite(image.data[i]) && !(mask.data && mask.data[i]); }
 
 PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
@@ -41,52 +35,35 @@ PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
     }
 
     const Shape cells{1, mesh_cells(shape.h, how.mesh.size), mesh_cells(shape.w, how.mesh.size), 1};
-    const Buffer<float> level(stream.device, cells.size()), rms(stream.device, cells.size()), noise(stream.device, 1);
-    const auto find_background = [&](Stream s, Arena& scratch) {
+    const Buffer<float> level(stream.device, cells.size()), rms(stream.device, cells.size()),
+        estimate(stream.device, 1), background(stream.device, shape.size());
+    const Buffer<SkyLevel> found(stream.device, 1);
+    const bool noise_known = sky.noise.sigma(0) > 0;  // whatever the level, which the host doesn't wait for
+    const auto look = [&](Stream s, Arena& scratch) {
         background_mesh(s, image, mask, how.mesh, level.view(cells), rms.view(cells), scratch);
-    };
-    const auto find_noise = [&](Stream s, Arena& scratch) {
-        high_frequency_noise(s, image, mask, how.mesh, noise.data(), scratch);
+        if (!noise_known) high_frequency_noise(s, image, mask, how.mesh, estimate.data(), scratch);
     };
     Arena rehearsal = Arena::measuring();
-    find_background(dry(stream), rehearsal), find_noise(dry(stream), rehearsal);
+    look(dry(stream), rehearsal);
     Arena scratch(stream.device, rehearsal.peak());
-    find_background(stream, scratch);
-    std::vector<float> cell(std::size_t(cells.size()));
-    const auto mean_of = [&](const Buffer<float>& map) {
-        copy_to_host(stream, cell.data(), map.data(), cell.size() * sizeof(float));
-        synchronize(stream);
-        double mean = 0;
-        for (float v : cell) mean += v / double(cell.size());
-        return mean;
-    };
-    out.background = mean_of(level);
-    out.sigma = sky.noise.sigma(out.background);
-    out.sigma_estimated = !(out.sigma > 0);
-    if (out.sigma_estimated) {
-        find_noise(stream, scratch);
-        float estimated = 0;
-        copy_to_host(stream, &estimated, noise.data(), sizeof estimated);
-        synchronize(stream);
-        out.sigma = std::isnan(estimated) ? mean_of(rms) : double(estimated);
-    }
-    if (!(out.sigma > 0)) out.sigma = 1;
-
-    const Buffer<float> background(stream.device, shape.size());
-    if (how.normalise.by == Normalise::By::paper) {  // Eq. 3 and 4 know one background, the mean
-        if (!(how.normalise.full > float(out.background)))
-            fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ",
-                 out.background);
-        std::fill(out.background_map.begin(), out.background_map.end(), float(out.background));
-        copy_to_device(stream, background.data(), out.background_map.data(), pixels * sizeof(float));
+    look(stream, scratch);
+    sky_level(stream, level.view(cells), rms.view(cells), noise_known ? nullptr : estimate.data(), sky.noise,
+              found.data());
+    const bool paper = how.normalise.by == Normalise::By::paper;
+    if (paper) {  // Eq. 3 and 4 know one background, the mean: a mesh of a single cell
+        const View<const float> mean{&found.data()->rounded_background, {1, 1, 1, 1}};
+        mesh_to_image(stream, mean, std::max(shape.h, shape.w) + 1, background.view(shape));
     } else {
         mesh_to_image(stream, level.view(cells), how.mesh.size, background.view(shape));
-        copy_to_host(stream, out.background_map.data(), background.data(), pixels * sizeof(float));
     }
-    const auto sigma = float(out.sigma);
-    copy_to_device(stream, noise.data(), &sigma, sizeof sigma);
-    normalise(stream, image, mask, background.view(shape), noise.data(), how.normalise, image);
+    normalise(stream, image, mask, background.view(shape), &found.data()->rounded_sigma, how.normalise, image);
+    SkyLevel result{};
+    copy_to_host(stream, &result, found.data(), sizeof result);
+    copy_to_host(stream, out.background_map.data(), background.data(), pixels * sizeof(float));
     synchronize(stream);
+    out.background = result.background, out.sigma = result.sigma, out.sigma_estimated = result.estimated;
+    if (paper && !(how.normalise.full > result.rounded_background))
+        fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ", out.background);
     return out;
 }
 

@@ -3,20 +3,11 @@
 #pragma once
 #include <vector>
 
+#include "kernels/sky_level.h"
 #include "nn/architecture.h"
 #include "nn/layers.h"
 
 namespace star {
-
-/// The random noise as a function of the sky's level: photons and read-out (mission: "sigma means noise").
-struct Noise {
-    double electrons_per_unit = 0;  ///< gain, or gain times exposure time for rates; 0: unknown
-    double read_variance = 0;       ///< electrons^2 per pixel, of all exposures together
-    double correlation = 1;         ///< a resampled image's noise per pixel / that of independent pixels
-
-    /// Image units. NaN if electrons_per_unit is unknown.
-    double sigma(double level) const;
-};
 
 /// Pixels on the host.
 struct Sky {
@@ -36,10 +27,11 @@ struct PreparedSky {
     std::int64_t usable_pixels = 0;
 };
 
-/// Allocates what it needs, returns when done. Without a usable pixel everything is 0. Noise that is unknown, or 0 by
-/// its model (a subtracted sky, no read-out given), is estimated: high_frequency_noise(), or the mesh's mean rms where
-/// no pixel has eight usable neighbours. A constant image gets sigma = 1: whatever the unit, nothing stands above its
-/// sky. Throws Error if shapes disagree; with Fault::usage if the paper's `full` isn't above the background.
+/// Allocates what it needs, queues everything and waits once, for the whole of it. Without a usable pixel everything is
+/// 0. Noise that is unknown, or 0 by its model (a subtracted sky, no read-out given), is estimated:
+/// high_frequency_noise(), or the mesh's mean rms where no pixel has eight usable neighbours. A constant image gets
+/// sigma = 1: whatever the unit, nothing stands above its sky. Throws Error if shapes disagree; with Fault::usage if
+/// the paper's `full` isn't above the background.
 PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how);
 
 }  // namespace star
