@@ -11,7 +11,8 @@ cmake --build "$here/build" --target starblend
 starblend=$here/build/starblend
 if [[ -z $image ]]; then
   image=demo-field.fits
-  "$starblend" simulate -o "$image" --config "$here/tools/demo.toml" --preset hst-acs-f475w-drz --width 300 --overwrite
+  "$starblend" simulate -o "$image" --config "$here/tools/demo.toml" --preset hst-acs-f475w-drz --width 300 \
+    --png demo-field.png --overwrite
 fi
 name=$(basename "${image%%\[*}")
 name=${name%%.*}
@@ -23,3 +24,4 @@ Done. In this folder:
   $name-catalogue.fits   the catalogue: table BLENDS, a row per blending unit (README, "The catalogue")
   $name-boxes.reg        its boxes for DS9:  ds9 $image -regions $name-boxes.reg
 EOF
+[[ $image != demo-field.fits ]] || echo "  demo-field.fits, .png     the simulated field with its truth, and a picture of it"
