@@ -103,6 +103,13 @@ void copy_to_host(Stream stream, void* host, const void* device, std::size_t byt
        cuda::copy_to_host>(stream, host, device, bytes);
 }
 
+void copy_on_device(Stream stream, void* to, const void* from, std::size_t bytes) {
+    on<[](Stream, void* t, const void* f, std::size_t n) {
+        if (n) std::memcpy(t, f, n);
+    },
+       cuda::copy_on_device>(stream, to, from, bytes);
+}
+
 void fill_zero(Stream stream, void* device, std::size_t bytes) {
     on<[](Stream, void* d, std::size_t n) {
         if (n) std::memset(d, 0, n);

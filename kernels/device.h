@@ -46,6 +46,7 @@ void release_host(Device, void*) noexcept;
 void copy_to_device(Stream, void* device, const void* host,
                     std::size_t bytes);                                        ///< Queued; `host` must live until done.
 void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);  ///< Queued; `host` must live until done.
+void copy_on_device(Stream, void* to, const void* from, std::size_t bytes);    ///< Queued; they don't overlap.
 void fill_zero(Stream, void* device, std::size_t bytes);                       ///< Queued.
 void synchronize(Stream);  ///< Waits, and throws the first error of anything queued before.
 
@@ -141,6 +142,7 @@ void record_event(Stream, void*);
 void wait_event(int index, void*);
 void copy_to_device(Stream, void* device, const void* host, std::size_t bytes);
 void copy_to_host(Stream, void* host, const void* device, std::size_t bytes);
+void copy_on_device(Stream, void* to, const void* from, std::size_t bytes);
 void fill_zero(Stream, void* device, std::size_t bytes);
 void synchronize(Stream);
 }  // namespace cuda

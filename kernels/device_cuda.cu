@@ -139,6 +139,12 @@ void copy_to_host(Stream stream, void* host, const void* device, std::size_t byt
                    "copy of ", bytes, " bytes from the device");
 }
 
+void copy_on_device(Stream stream, void* to, const void* from, std::size_t bytes) {
+    if (bytes)
+        check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, queue(stream)), Where::current(),
+                   "copy of ", bytes, " bytes on the device");
+}
+
 void fill_zero(Stream stream, void* device, std::size_t bytes) {
     if (bytes)
         check_cuda(cudaMemsetAsync(device, 0, bytes, queue(stream)), Where::current(), "zeroing ", bytes, " bytes");

@@ -56,6 +56,9 @@ void copy_to_device(Stream, void* device, const void* host, std::size_t bytes) {
 void copy_to_host(Stream, void* host, const void* device, std::size_t bytes) {
     if (bytes) simt::queue([=] { std::memcpy(host, device, bytes); });
 }
+void copy_on_device(Stream, void* to, const void* from, std::size_t bytes) {
+    if (bytes) simt::queue([=] { std::memcpy(to, from, bytes); });
+}
 void fill_zero(Stream, void* device, std::size_t bytes) {
     if (bytes) simt::queue([=] { std::memset(device, 0, bytes); });
 }

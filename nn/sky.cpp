@@ -8,6 +8,27 @@ namespace star {
 
 bool Sky::usable(std::int64_t i) const { return std::isfinite(image.data[i]) && !(mask.data && mask.data[i]); }
 
+QueuedSky queue_sky(Stream stream, View<float> image, View<const std::uint8_t> mask, const Noise& noise,
+                    const Procedure& how, Arena& memory) {
+    const Shape shape = image.shape;
+    const Shape cells{1, mesh_cells(shape.h, how.mesh.size), mesh_cells(shape.w, how.mesh.size), 1}, one{1, 1, 1, 1};
+    const View<float> background = memory.take<float>(shape), level = memory.take<float>(cells),
+                      rms = memory.take<float>(cells), estimate = memory.take<float>(one);
+    SkyLevel* const found = memory.take<SkyLevel>(one).data;
+    background_mesh(stream, image, mask, how.mesh, level, rms, memory);
+    const bool known = noise.sigma(0) > 0;  // whatever the level, which the host doesn't wait for
+    if (!known) high_frequency_noise(stream, image, mask, how.mesh, estimate.data, memory);
+    sky_level(stream, level, rms, known ? nullptr : estimate.data, noise, found);
+    if (how.normalise.by == Normalise::By::paper) {  // Eq. 3 and 4 know one background, the mean: a mesh of one cell
+        const View<const float> mean{stream.dry ? nullptr : &found->rounded_background, one};
+        mesh_to_image(stream, mean, std::max(shape.h, shape.w) + 1, background);
+    } else {
+        mesh_to_image(stream, level, how.mesh.size, background);
+    }
+    normalise(stream, image, mask, background, stream.dry ? nullptr : &found->rounded_sigma, how.normalise, image);
+    return {background, found};
+}
+
 PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
     const Shape shape = sky.image.shape;
     require(shape.n == 1 && shape.c == 1 && shape.size() > 0, "prepare_sky: an image is (1,H,W,1)");
@@ -34,35 +55,16 @@ PreparedSky prepare_sky(Stream stream, const Sky& sky, const Procedure& how) {
         mask = mask_memory.view(shape);
     }
 
-    const Shape cells{1, mesh_cells(shape.h, how.mesh.size), mesh_cells(shape.w, how.mesh.size), 1};
-    const Buffer<float> level(stream.device, cells.size()), rms(stream.device, cells.size()),
-        estimate(stream.device, 1), background(stream.device, shape.size());
-    const Buffer<SkyLevel> found(stream.device, 1);
-    const bool noise_known = sky.noise.sigma(0) > 0;  // whatever the level, which the host doesn't wait for
-    const auto look = [&](Stream s, Arena& scratch) {
-        background_mesh(s, image, mask, how.mesh, level.view(cells), rms.view(cells), scratch);
-        if (!noise_known) high_frequency_noise(s, image, mask, how.mesh, estimate.data(), scratch);
-    };
-    Arena rehearsal = Arena::measuring();
-    look(dry(stream), rehearsal);
-    Arena scratch(stream.device, rehearsal.peak());
-    look(stream, scratch);
-    sky_level(stream, level.view(cells), rms.view(cells), noise_known ? nullptr : estimate.data(), sky.noise,
-              found.data());
-    const bool paper = how.normalise.by == Normalise::By::paper;
-    if (paper) {  // Eq. 3 and 4 know one background, the mean: a mesh of a single cell
-        const View<const float> mean{&found.data()->rounded_background, {1, 1, 1, 1}};
-        mesh_to_image(stream, mean, std::max(shape.h, shape.w) + 1, background.view(shape));
-    } else {
-        mesh_to_image(stream, level.view(cells), how.mesh.size, background.view(shape));
-    }
-    normalise(stream, image, mask, background.view(shape), &found.data()->rounded_sigma, how.normalise, image);
+    Arena memory = Arena::measuring();
+    queue_sky(dry(stream), image, mask, sky.noise, how, memory);
+    memory = Arena(stream.device, memory.peak());
+    const QueuedSky found = queue_sky(stream, image, mask, sky.noise, how, memory);
     SkyLevel result{};
-    copy_to_host(stream, &result, found.data(), sizeof result);
-    copy_to_host(stream, out.background_map.data(), background.data(), pixels * sizeof(float));
+    copy_to_host(stream, &result, found.level, sizeof result);
+    copy_to_host(stream, out.background_map.data(), found.background.data, pixels * sizeof(float));
     synchronize(stream);
     out.background = result.background, out.sigma = result.sigma, out.sigma_estimated = result.estimated;
-    if (paper && !(how.normalise.full > result.rounded_background))
+    if (how.normalise.by == Normalise::By::paper && !(how.normalise.full > result.rounded_background))
         fail(Fault::usage, "full = ", how.normalise.full, ": must lie above the image's background, ", out.background);
     return out;
 }

@@ -118,8 +118,8 @@ template <class T>
 void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     Memory& m = *memory_;
     const auto units = std::int64_t(batch.boxes.size());
-    require(std::int64_t(batch.images.size()) == m.images.size(), "Trainer: a batch of ", batch.images.size(),
-            " pixels, ", m.images.size(), " wanted");
+    const std::int64_t pixels = batch.on_device ? batch.on_device->size() : std::int64_t(batch.images.size());
+    require(pixels == m.images.size(), "Trainer: a batch of ", pixels, " pixels, ", m.images.size(), " wanted");
     require(batch.labels.size() == batch.boxes.size() && std::int64_t(batch.first.size()) == m.first.size() &&
                 batch.first.front() == 0 && batch.first.back() == units &&
                 std::is_sorted(batch.first.begin(), batch.first.end()),
@@ -130,7 +130,7 @@ void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     Staging& s = m.staging[m.turn];
     m.turn = 1 - m.turn;
     s.copied.wait();  // for the copies of two batches ago
-    std::copy(batch.images.begin(), batch.images.end(), s.images.data());
+    if (!batch.on_device) std::copy(batch.images.begin(), batch.images.end(), s.images.data());
     const auto f = float(input_scale_);
     std::transform(batch.boxes.begin(), batch.boxes.end(), s.boxes.data(), [f](Box b) {
         return Box{b.x0 * f, b.y0 * f, b.x1 * f, b.y1 * f};
@@ -141,7 +141,10 @@ void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     const auto copy = [&](const auto& to, const auto& from, std::size_t count) {
         copy_to_device(stream_, to.data(), from.data(), count * sizeof(*from.data()));
     };
-    copy(m.images, s.images, batch.images.size());
+    if (batch.on_device)
+        copy_on_device(stream_, m.images.data(), batch.on_device->data(), std::size_t(pixels) * sizeof(float));
+    else
+        copy(m.images, s.images, batch.images.size());
     copy(m.boxes, s.boxes, batch.boxes.size());
     copy(m.labels, s.labels, batch.labels.size());
     copy(m.first, s.first, batch.first.size());

@@ -35,12 +35,13 @@ void check(const Training&);
 /// The rate of step t (counted from 1): linear warm-up, then half a cosine.
 float scheduled_rate(const Training&, std::int64_t step);
 
-/// Fields with their truth, on the host.
+/// Fields with their truth.
 struct TrainingBatch {
-    std::vector<float> images;        ///< (batch, height, width): normalised sky pixels
-    std::vector<Box> boxes;           ///< of all fields, one after the other; sky pixels, edges
-    std::vector<std::int8_t> labels;  ///< as kernels/match.h: 0...classes-1, or label_ignored
-    std::vector<int> first;           ///< batch + 1: field n has the units first[n]...first[n+1]-1
+    std::vector<float> images;                       ///< (batch, height, width): normalised sky pixels, on the host ...
+    std::shared_ptr<const Buffer<float>> on_device;  ///< ... or, if not null, where the trainer's stream has made them
+    std::vector<Box> boxes;                          ///< of all fields, one after the other; sky pixels, edges
+    std::vector<std::int8_t> labels;                 ///< as kernels/match.h: 0...classes-1, or label_ignored
+    std::vector<int> first;                          ///< batch + 1: field n has the units first[n]...first[n+1]-1
 };
 
 struct Losses {

@@ -106,6 +106,11 @@ double background_sigma(const Exposure& e) {
     return native_sigma(e) * squares * image_unit(e);
 }
 
+Noise noise_of(const Exposure& e) {
+    return {1 / image_unit(e), e.exposures * e.read_noise * e.read_noise,
+            background_sigma(e) / (native_sigma(e) * image_unit(e))};
+}
+
 std::vector<double> drizzle_kernel(double sigma) {
     in_range("drizzle_sigma", sigma, 0, 2);
     const double t = sigma * sigma;

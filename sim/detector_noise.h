@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/noise.h"
+#include "kernels/sky_level.h"
 #include "kernels/thread_pool.h"
 #include "kernels/types.h"
 #include "sim/psf.h"
@@ -35,6 +36,7 @@ double image_unit(const Exposure& e);        ///< what one electron adds to the 
 double background_level(const Exposure& e);  ///< mean of an empty pixel, in units of the image
 double native_sigma(const Exposure& e);      ///< rms of an empty pixel before any drizzle, in electrons
 double background_sigma(const Exposure& e);  ///< rms of an empty pixel, drizzle included, in units of the image
+Noise noise_of(const Exposure& e);           ///< as a function of the sky's level
 double saturation_level(const Exposure& e);  ///< where pixels clip, in units of the image
 
 /// The kernel that noise passes through along one axis in a drizzle, odd and centred: Lindeberg's discrete Gaussian

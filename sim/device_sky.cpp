@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/config.h"
 #include "kernels/noise.h"
 #include "kernels/normalise.h"
 #include "sim/stamp_tiles.h"
@@ -37,6 +38,7 @@ DeviceSky::DeviceSky(Stream stream, const Psf& psf, const Exposure& exposure)
       drizzle_(drizzle_kernel(exposure.drizzle_sigma)),
       staged_(stream.device, 0),
       copied_(stream.device) {
+    require(with_cuda && stream.device.kind == Device::Kind::cuda, "DeviceSky: needs a GPU");
     const std::int64_t planes = std::int64_t{psf.oversampling()} * psf.oversampling();
     table_ = Buffer<float>(stream.device, planes * psf.stride() * psf.stride());
     copy_to_device(stream, table_.data(), psf.coefficients(), std::size_t(table_.size()) * sizeof(float));
@@ -74,7 +76,6 @@ void DeviceSky::upload(std::span<const Star> stars, Shape native, int frame) {
 }
 
 void DeviceSky::observe(std::span<const Star> stars, const Look& look, View<float> image) {
-    require(stream_.device.kind == Device::Kind::cuda, "DeviceSky: needs a GPU");
     require(!look.variance, "DeviceSky: gives no variance");
     const int frame = int(drizzle_.size()) / 2;
     const Shape native{1, image.shape.h + 2 * frame, image.shape.w + 2 * frame, 1};
@@ -87,16 +88,18 @@ void DeviceSky::observe(std::span<const Star> stars, const Look& look, View<floa
     }
     const View<float> light = drizzled ? native_.view(native) : image;
     fill_zero(stream_, light.data, std::size_t(light.size()) * sizeof(float));
-    cuda::add_stamps(stream_, tiles_, table_.data(), psf_.stride(), light);
+    if constexpr (with_cuda) {  // the CPU has observe_scene()
+        cuda::add_stamps(stream_, tiles_, table_.data(), psf_.stride(), light);
 
-    NoiseRun run = noise_run(exposure_, look.seed, look.index);
-    run.image = light.data, run.count = light.size();
-    run.noise = drizzled ? noise_.data() : nullptr;
-    cuda::expose(stream_, run);
-    if (!drizzled) return;
-    cuda::drizzle_noise(stream_, light, {noise_.data(), native}, drizzle_.data(), int(drizzle_.size()), run.unit,
-                        rows_.data());
-    cut_window(stream_, View<const float>{light.data, native}, frame, frame, image);
+        NoiseRun run = noise_run(exposure_, look.seed, look.index);
+        run.image = light.data, run.count = light.size();
+        run.noise = drizzled ? noise_.data() : nullptr;
+        cuda::expose(stream_, run);
+        if (!drizzled) return;
+        cuda::drizzle_noise(stream_, light, {noise_.data(), native}, drizzle_.data(), int(drizzle_.size()), run.unit,
+                            rows_.data());
+        cut_window(stream_, View<const float>{light.data, native}, frame, frame, image);
+    }
 }
 
 }  // namespace star

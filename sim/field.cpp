@@ -12,12 +12,22 @@ FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, SceneOp
       native_(psf),
       psf_(image_psf(psf, exposure)) {}
 
+Field FieldSimulator::plan(ThreadPool& pool, const FieldSpec& field) const {
+    Field out{field.width, field.height, {}, {}, {}, make_scene(scene_, psf_, exposure_, field), {}};
+    out.truth = label_truth(pool, out.scene.stars, native_, exposure_, truth_, field.width, field.height);
+    return out;
+}
+
 Field FieldSimulator::make(ThreadPool& pool, const FieldSpec& field, bool with_variance) const {
-    Scene scene = make_scene(scene_, psf_, exposure_, field);
-    SceneImage seen = observe_scene(pool, scene, scene_, psf_, exposure_, {field.seed, field.index, with_variance});
-    Truth truth = label_truth(pool, scene.stars, native_, exposure_, truth_, field.width, field.height);
-    return {field.width,      field.height,    std::move(seen.image), std::move(seen.mask), std::move(seen.variance),
-            std::move(scene), std::move(truth)};
+    Field out = plan(pool, field);
+    SceneImage seen = observe_scene(pool, out.scene, scene_, psf_, exposure_, {field.seed, field.index, with_variance});
+    out.image = std::move(seen.image), out.mask = std::move(seen.mask), out.variance = std::move(seen.variance);
+    return out;
+}
+
+bool FieldSimulator::stars_alone() const {
+    return !scene_.galaxies && !scene_.cosmic_rays && !scene_.defects && !scene_.bleeding &&
+           scene_.sky_gradient_x == 0 && scene_.sky_gradient_y == 0;
 }
 
 }  // namespace star

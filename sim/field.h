@@ -26,6 +26,12 @@ public:
     /// A pure function of the arguments, whatever the pool's threads; safe to call at once from several.
     Field make(ThreadPool& pool, const FieldSpec& field, bool with_variance = false) const;
 
+    /// The same without image and mask: what there is, and what can be seen of it.
+    Field plan(ThreadPool& pool, const FieldSpec& field) const;
+
+    /// Whether stars and noise are all there is, which DeviceSky can draw.
+    bool stars_alone() const;
+
     const Psf& psf() const { return psf_; }  ///< of stars in the image: drizzle included
     const Exposure& exposure() const { return exposure_; }
 

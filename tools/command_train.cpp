@@ -80,14 +80,14 @@ TrainingSession<T>::TrainingSession(const Options& options, const Common& common
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(Stream{{}, &pool_}, setup_);
+    source_ = std::make_unique<FieldSource>(stream_, setup_);
     trainer_ =
         std::make_unique<Trainer<T>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
         start_fresh();
-    for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i)));
+    for (int i = 0; i < run_.validation_batches; ++i) validation_.push_back(source_->batch(~seed_, std::uint64_t(i), true));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
                  trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height,
                  setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), device_name(stream_));

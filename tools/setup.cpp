@@ -162,9 +162,4 @@ Setup read_setup(Config c) {
     return {instrument, scene, truth, margin, architecture, procedure, training, c.dump()};
 }
 
-Noise noise_of(const Exposure& e) {
-    return {1 / image_unit(e), e.exposures * e.read_noise * e.read_noise,
-            background_sigma(e) / (native_sigma(e) * image_unit(e))};
-}
-
 }  // namespace star

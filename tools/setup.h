@@ -54,7 +54,4 @@ struct Setup {
 };
 Setup read_setup(Config);
 
-/// The noise of an exposure as prepare_sky wants it.
-Noise noise_of(const Exposure&);
-
 }  // namespace star
