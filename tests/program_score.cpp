@@ -8,7 +8,7 @@
 
 #include "kernels/check.h"
 #include "kernels/random.h"
-#include "tools/score.h"
+#include "tools/score_evaluation.h"
 #include "tools/score_report.h"
 
 using namespace star;

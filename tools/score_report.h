@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "tools/score.h"
+#include "tools/score_evaluation.h"
 
 namespace star {
 
@@ -19,7 +19,7 @@ struct ScoreReport {
     std::vector<Part> parts;
     std::vector<std::string> remarks;  ///< shown after the tables
 
-    /// Undefined figures are "n/a".
+    /// Counts and figures; curves and profiles are for machines and pictures. Undefined figures are "n/a".
     std::string text() const;
     /// Undefined figures are null. Schema "starblend-scores-1".
     std::string json() const;

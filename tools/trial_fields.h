@@ -8,8 +8,8 @@
 
 namespace star {
 
-/// The truth as scores want it.
-std::vector<Wanted> wanted(const Truth& truth);
+/// The truth as scores want it. zeropoint: magnitude of one electron over all exposures; NaN if not known.
+std::vector<Wanted> wanted(const Truth& truth, double zeropoint);
 
 struct TrialField {
     int width = 100, height = 100;  ///< px
