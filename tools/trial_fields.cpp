@@ -57,9 +57,9 @@ std::vector<Wanted> wanted(const Truth& truth, double zeropoint) {
 }
 
 template <class T>
-std::optional<ScoredField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
-                                        const TrialField& which) {
-    const Field field = simulator.make(*stream.pool, which.width, which.height, which.margin, which.seed, which.index);
+std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
+                                       const TrialField& which) {
+    Field field = simulator.make(*stream.pool, which.width, which.height, which.margin, which.seed, which.index);
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
     const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
@@ -70,13 +70,13 @@ std::optional<ScoredField> detect_field(Stream stream, const Detector<T>& detect
         f.magnitude = magnitude_in(d.box, field, detections.sky.background_map, simulator.exposure());
         scored.found.push_back(f);
     }
-    return scored;
+    return TriedField{std::move(field), std::move(scored)};
 }
 
-template std::optional<ScoredField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
-                                                 const TrialField&);
-template std::optional<ScoredField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
-                                                 const TrialField&);
+template std::optional<TriedField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
+                                                const TrialField&);
+template std::optional<TriedField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
+                                                const TrialField&);
 
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule) {
     double best = 0.5, best_f1 = -1;
