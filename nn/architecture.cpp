@@ -93,6 +93,7 @@ void check(const Procedure& p, int largest_stride) {
     within("suppress", p.suppress, 0, 100);
     within("threshold", p.threshold, 0, 1);
     within("top_k", p.top_k, 1, 1 << 20);
+    within("temperature", p.temperature, 0.1, 10);
 }
 
 AnchorGrid anchor_grid(const Architecture& a, int height, int width) {

@@ -57,6 +57,7 @@ struct Procedure {
     float suppress = 0.5f;   ///< centre distance in FWHM, or IoU
     float threshold = 0.3f;  ///< score from which a unit is reported; fixed on validation fields
     int top_k = 4000;        ///< candidates per level and tile
+    float temperature = 1;   ///< of the class probabilities, given a unit; fitted on validation fields
 };
 
 /// Throws Error (Fault::usage) naming the field. `largest_stride` is the network's: tiles must be multiples of it.

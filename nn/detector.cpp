@@ -10,6 +10,12 @@
 namespace star {
 namespace {
 
+/// Chances sharpened (T < 1) or flattened (T > 1); over the largest first, so that none but hopeless ones underflow.
+void heat(float* chances, int classes, float temperature) {
+    const float most = *std::max_element(chances, chances + classes);
+    for (int k = 0; k < classes && most > 0; ++k) chances[k] = std::pow(chances[k] / most, 1 / temperature);
+}
+
 int tiles_along(int extent, int core) { return ceil_div(extent, core); }
 
 /// Origins (y, x) of the tiles whose core has a usable pixel.
@@ -198,6 +204,7 @@ int Detector<T>::collect(Return& from, Shape image, std::vector<Detection>& foun
             d.score = from.scores.data()[at];
             d.label = from.labels.data()[at];
             std::copy_n(from.chances.data() + at * std::size_t(classes), classes, d.chances);
+            if (procedure_.temperature != 1) heat(d.chances, classes, procedure_.temperature);
             found.push_back(d);
         }
     }

@@ -33,6 +33,7 @@ std::vector<Blend> perfect_catalogue(const Truth& truth) {
         b.box = u.box, b.x = u.x, b.y = u.y;
         b.stars = u.label + 1, b.score = 0.9;
         b.p[u.label] = 1;
+        b.magnitude = 26 - 2.5 * std::log10(u.flux);  // any zero point will do
         blends.push_back(b);
     }
     return blends;
@@ -51,7 +52,7 @@ TEST_CASE("evaluate: a perfect catalogue of two fields") {
         write_tables(folder / ("found" + n + ".fits"), {}, {blends_table(blends, {})}, false);
     }
     const std::string pair = "evaluate found0.fits --truth truth0.fits found1.fits --truth truth1.fits ";
-    REQUIRE(run(folder, pair + "--json scores.json") == 0);
+    REQUIRE(run(folder, pair + "--json scores.json --csv scores.csv --html scores.html") == 0);
     CHECK(folder.get("stdout.txt").find("By centre") != std::string::npos);  // the width came from the truth's header
     const auto json = nlohmann::json::parse(folder.get("scores.json"));
     for (const char* part : {"by_box", "by_centre"}) {
@@ -63,6 +64,47 @@ TEST_CASE("evaluate: a perfect catalogue of two fields") {
         CHECK(figures.at("balanced accuracy").at("chance") < 0.9);
     }
     CHECK(json.at("about").size() == 3);
+    for (const auto& profile : json.at("by_box").at("profiles"))
+        for (const auto& bin : profile.at("bins")) CHECK(bin.at("value") == 1);
+
+    const std::string csv = folder.get("scores.csv");
+    CHECK(csv.rfind("part,figure,bin,value,low,high,chance,n\n", 0) == 0);
+    CHECK(csv.find("\nby_centre,missed (MDR),,0,0,0,") != std::string::npos);
+    CHECK(csv.find("\nby_box,\"right class, of matched\",,1,1,1,") != std::string::npos);
+    CHECK(csv.find("\nby_box,completeness by magnitude,") != std::string::npos);
+    for (std::size_t at = 0, end; (end = csv.find('\n', at)) != std::string::npos; at = end + 1) {
+        const std::string row = csv.substr(at, end - at);  // seven commas, but for those in quotes
+        CHECK(std::count(row.begin(), row.end(), ',') == (row.find('"') == std::string::npos ? 7 : 8));
+    }
+
+    // The page needs nothing from elsewhere and runs nothing.
+    const std::string html = folder.get("scores.html");
+    for (const char* outside : {"http:", "https:", "<script", "<link rel=\"stylesheet", "url("})
+        CHECK(html.find(outside) == std::string::npos);
+    const auto count = [&](const std::string& part) {
+        int n = 0;
+        for (std::size_t at = html.find(part); at != std::string::npos; at = html.find(part, at + 1)) ++n;
+        return n;
+    };
+    CHECK(count("data:image/png;base64,") == 2);
+    CHECK(count("type=\"checkbox\"") == 8);
+    CHECK(count("<svg") == count("</svg>"));
+    CHECK(count("class=\"plot\"") > 20);
+    CHECK(html.size() < 1000000);
+
+    // Points without boxes are scored by centre alone, unless they are given some.
+    std::string points = "x,y\n";
+    for (const TruthUnit& u : read_truth(folder / "truth0.fits").units)
+        if (u.label >= 0) points += std::to_string(u.x - 0.5) + "," + std::to_string(u.y - 0.5) + "\n";
+    folder.put("points.csv", points);
+    REQUIRE(run(folder, "evaluate points.csv --truth truth0.fits --json points.json") == 0);
+    auto scored = nlohmann::json::parse(folder.get("points.json"));
+    CHECK(!scored.contains("by_box"));
+    CHECK(scored.at("by_centre").at("figures").at("missed (MDR)").at("value") == 0);
+    CHECK(scored.at("by_centre").at("figures").at("recall of 1").at("value") == 1);  // points are single stars
+    REQUIRE(run(folder, "evaluate points.csv --truth truth0.fits --box-radius 3 --json - --overwrite") == 0);
+    scored = nlohmann::json::parse(folder.get("stdout.txt"));
+    CHECK(scored.at("by_box").at("figures").at("missed (MDR)").at("value") < 0.5);
 
     // Swapped truths score like chance; the exit code is still 0: a bad catalogue is no error.
     REQUIRE(run(folder, "evaluate found0.fits --truth truth1.fits --fwhm 2") == 0);
@@ -85,7 +127,13 @@ TEST_CASE("evaluate: mistakes have one line and their exit code") {
     refused("", 2, "--model");
     refused("truth.fits", 2, "--truth");
     refused("--truth truth.fits", 2, "--model");
-    refused("truth.fits --truth truth.fits", 3, "BLENDS");
+    folder.put("places.csv", "a,b\n1,2\n");
+    refused("places.csv --truth truth.fits", 3, "no column for x");
+    folder.put("nan.csv", "x,y\n1,nan\n");
+    refused("nan.csv --truth truth.fits", 3, "row 1: y");
+    refused("nan.csv --truth truth.fits --columns x=a,z=b", 2, "--columns");
+    refused("nan.csv --truth truth.fits --csv - --html -", 2, "standard output");
+    refused("nan.csv --truth truth.fits --oracle", 2, "--model");
     refused("absent.fits --truth truth.fits", 3, "absent.fits");
     refused("truth.fits --truth absent.fits", 3, "absent.fits");
     refused("truth.fits --truth truth.fits --model x", 2, "not both");

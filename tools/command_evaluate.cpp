@@ -1,67 +1,45 @@
 // starblend evaluate: scores of catalogues against their truth, or of a model on fields simulated for the purpose.
-#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <memory>
 #include <optional>
 
 #include "io/atomic_file.h"
-#include "io/fits_image.h"
 #include "kernels/check.h"
+#include "kernels/random.h"
 #include "nn/detector.h"
-#include "tools/catalogue.h"
 #include "tools/command.h"
 #include "tools/model_file.h"
-#include "tools/score_report.h"
 #include "tools/setup.h"
+#include "tools/trial_catalogue.h"
 #include "tools/trial_fields.h"
-#include "tools/truth.h"
+#include "tools/trial_oracle.h"
 
 namespace star {
 namespace {
 
 struct Options {
     std::vector<std::string> catalogues, truths;
-    std::string model, preset, json;
+    std::string model, preset, json, csv, html, columns;
+    CatalogueColumns foreign;
     bool simulate = false;  // --model was given
+    bool oracle = false;
     int fields = 50, side = 100;
     double fwhm = 0;  // px; 0: as the input says
 };
 
+constexpr int most_pictures = 4, picture_side = 600;  // of the page of scores, px
+
 // Everything the scores need, wherever it came from.
 struct Trial {
     std::vector<ScoredField> fields;
-    double fwhm = 0;  // px; 0: unknown
+    std::vector<ScoredField> oracle;  // the same truths, with what the oracle makes of them
+    std::vector<ScorePicture> pictures;
+    double fwhm = 0;    // px; 0: unknown
+    bool boxes = true;  // all catalogues have them
     std::vector<std::pair<std::string, std::string>> about;
     bool complete = true;
 };
-
-bool finite(const Box& b, double x, double y) {
-    return std::isfinite(b.x0) && std::isfinite(b.y0) && std::isfinite(b.x1) && std::isfinite(b.y1) &&
-           std::isfinite(x) && std::isfinite(y);
-}
-
-ScoredField read_field(const std::string& catalogue, const std::string& truth_file, double& fwhm) {
-    const FitsImage image = read_image(truth_file);
-    ScoredField field{image.width, image.height, {}, wanted(read_truth(truth_file))};
-    for (std::size_t i = 0; i < field.wanted.size(); ++i) {
-        const Wanted& w = field.wanted[i];
-        if (!finite(w.box, w.x, w.y) || (w.label < 0 && w.label != label_ignored))
-            fail(Fault::input, truth_file, ": UNITS: row ", i + 1, ": a place that isn't finite, or LABEL = -1");
-    }
-    const auto blends = read_blends(catalogue);
-    for (std::size_t i = 0; i < blends.size(); ++i) {
-        const Blend& b = blends[i];
-        if (!finite(b.box, b.x, b.y) || !std::isfinite(b.score) || !std::isfinite(b.expected_stars()))
-            fail(Fault::input, catalogue, ": BLENDS: row ", i + 1, ": a place, SCORE or P1...P5 that isn't finite");
-        field.found.push_back({b.box, b.x, b.y, b.score, b.stars - 1, b.expected_stars()});
-    }
-    if (fwhm == 0) {
-        fwhm = image.number_of("PSF_FWHM").value_or(0);
-        if (!(fwhm >= 0 && fwhm <= 1000)) fail(Fault::input, truth_file, ": PSF_FWHM = ", fwhm);
-    }
-    return field;
-}
 
 Trial read_catalogues(const Options& o) {
     if (o.catalogues.size() != o.truths.size())
@@ -70,9 +48,17 @@ Trial read_catalogues(const Options& o) {
     Trial trial;
     trial.fwhm = o.fwhm;
     for (std::size_t i = 0; i < o.catalogues.size(); ++i) {
-        trial.fields.push_back(read_field(o.catalogues[i], o.truths[i], trial.fwhm));
-        trial.about.emplace_back("catalogue", o.catalogues[i] + ", truth " + o.truths[i]);
+        TrialCatalogue t = read_trial(o.catalogues[i], o.truths[i], o.foreign);
+        if (!o.html.empty() && trial.pictures.size() < most_pictures)
+            trial.pictures.push_back(picture_of(t.image, t.field, picture_side, t.words));
+        if (trial.fwhm == 0) trial.fwhm = t.fwhm;
+        trial.boxes = trial.boxes && t.boxes;
+        if (o.catalogues.size() <= 8) trial.about.emplace_back("catalogue", t.words);
+        trial.fields.push_back(std::move(t.field));
     }
+    if (o.catalogues.size() > 8)
+        trial.about.emplace_back("catalogues", fmt::format("{}, from {} to {}", o.catalogues.size(),
+                                                           o.catalogues.front(), o.catalogues.back()));
     return trial;
 }
 
@@ -107,15 +93,23 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
     const FieldSimulator simulator = setup.simulator();
     const std::uint64_t seed = test_seed(common.seed);
     Trial trial;
+    OracleFields oracle;
     trial.fwhm = o.fwhm > 0 ? o.fwhm : double(model.procedure.psf_fwhm);
     for (int i = 0; i < o.fields && trial.complete; ++i) {
-        auto scored =
+        auto tried =
             detect_field<T>(stream, detector, simulator, {o.side, o.side, setup.margin, seed, std::uint64_t(i)});
-        if (!scored) {
+        if (!tried) {
             trial.complete = false;
             break;
         }
-        trial.fields.push_back(std::move(*scored));
+        if (!o.html.empty() && i < most_pictures)
+            trial.pictures.push_back(picture_of(tried->field.image, tried->scored, picture_side,
+                                                fmt::format("Field {} of the test seed", i)));
+        if (o.oracle)
+            oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
+                                      {setup.truth.rules.contrast, 0}),
+                       tried->scored);
+        trial.fields.push_back(std::move(tried->scored));
         console.progress("evaluating", i + 1, o.fields, "field");
         trial.complete = !interrupt::requested() || i + 1 == o.fields;
     }
@@ -126,50 +120,89 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
                        : o.preset.empty()                              ? "configuration files"
                                                                        : o.preset},
         {"test seed", fmt::format("{} (from --seed {}; training and validation draw from others)", seed, common.seed)}};
+    if (o.oracle) {
+        trial.oracle = oracle.judged();
+        trial.about.emplace_back("oracle", oracle.words());
+    }
     return trial;
 }
 
-void add_part(ScoreReport& report, const Trial& trial, const MatchRule& rule, const char* key, std::string title,
-              std::uint64_t seed) {
-    report.parts.push_back({key, std::move(title), evaluate(trial.fields, rule, seed)});
+void add_part(ScoreReport& report, const std::vector<ScoredField>& fields, const MatchRule& rule, const char* key,
+              std::string title, std::uint64_t seed) {
+    report.parts.push_back({key, std::move(title), rule, evaluate(fields, rule, seed)});
+}
+
+void add_box_parts(ScoreReport& report, const Trial& trial, std::uint64_t seed) {
+    MatchRule rule;
+    add_part(report, trial.fields, rule, "by_box",
+             fmt::format("By box: IoU >= {:g}, one to one, in order of score", rule.least_iou), seed);
+    std::size_t soft = 0;
+    std::vector<ScoredField> certain = trial.fields;
+    for (ScoredField& f : certain)
+        for (Wanted& w : f.wanted)
+            if (w.soft && w.label != label_ignored) w.label = label_ignored, ++soft;
+    if (soft > 0)
+        add_part(report, certain, rule, "by_box_certain",
+                 fmt::format("By box, without the {} units of which a star may or may not count", soft), seed);
+    rule.least_iou = 0.5;
+    add_part(report, trial.fields, rule, "by_box_half",
+             fmt::format("By box: IoU >= {:g}, one to one, in order of score", rule.least_iou), seed);
 }
 
 ScoreReport score(const Trial& trial, std::uint64_t seed) {
     ScoreReport report;
     report.about = trial.about;
+    report.pictures = trial.pictures;
     std::size_t units = 0, rows = 0;
     for (const ScoredField& f : trial.fields) units += f.wanted.size(), rows += f.found.size();
     const ScoredField* first = trial.fields.empty() ? nullptr : &trial.fields[0];
     report.about.emplace_back("fields",
                               fmt::format("{}, the first {}x{} px; {} units, {} detections", trial.fields.size(),
                                           first ? first->width : 0, first ? first->height : 0, units, rows));
-    MatchRule rule;
-    add_part(report, trial, rule, "by_box",
-             fmt::format("By box: IoU >= {:g}, one to one, in order of score", rule.least_iou), seed);
-    std::size_t soft = 0;
-    Trial certain = trial;
-    for (ScoredField& f : certain.fields)
-        for (Wanted& w : f.wanted)
-            if (w.soft && w.label != label_ignored) w.label = label_ignored, ++soft;
-    if (soft > 0)
-        add_part(report, certain, rule, "by_box_certain",
-                 fmt::format("By box, without the {} units of which a star may or may not count", soft), seed);
+    if (trial.boxes)
+        add_box_parts(report, trial, seed);
+    else
+        report.remarks.push_back("Not scored by box: a catalogue has no boxes; --box-radius gives it some.");
     if (trial.fwhm > 0) {
+        MatchRule rule;
         rule.by = MatchRule::By::centre;
         rule.radius = 0.5 * trial.fwhm;
-        add_part(report, trial, rule, "by_centre",
+        add_part(report, trial.fields, rule, "by_centre",
                  fmt::format("By centre: within {:.3f} px (0.5 FWHM), one to one, in order of score", rule.radius),
                  seed);
     } else {
         report.remarks.push_back("Not scored by centre: PSF_FWHM isn't in the truth's header; give --fwhm.");
     }
+    if (!trial.oracle.empty())
+        add_part(report, trial.oracle, {}, "oracle",
+                 "The oracle: who knows the PSF, the noise, all neighbours and where the unit's stars are; no detector",
+                 seed);
     report.remarks.push_back(
         "chance: the same detections shifted by eight offsets of 5-15 px. corrected: (P - c) / (1 - c); for MDR and "
-        "FAR, of\n"
-        "which 0 is perfect, value / chance. 68 %: bootstrap over fields; n/a with one field, or where nothing is "
-        "defined.");
+        "FAR, of\nwhich 0 is perfect, value / chance. 68 %: bootstrap over fields; n/a with one field, or where "
+        "nothing "
+        "is defined.\nAP: area below precision against recall, all-point interpolation; of a class: detections called "
+        "so, hits being units of it.");
     return report;
 }
+
+// An output that is refused now if it can't be, and written once all is known.
+struct Output {
+    std::string name;
+    std::optional<AtomicFile> file;
+
+    Output(const std::string& path, bool overwrite) : name(path) {
+        if (!path.empty()) file.emplace(path, overwrite);
+    }
+    void write(const std::string& text) {
+        if (!file) return;
+        std::ofstream out(file->path(), std::ios::binary);
+        out << text;
+        out.close();
+        if (!out) fail(Fault::output, name, ": can't be written");
+        file->commit();
+    }
+};
 
 int evaluate_command(const Options& o, const Common& common) {
     Console console = common.console();
@@ -177,6 +210,8 @@ int evaluate_command(const Options& o, const Common& common) {
         fail(Fault::usage, "evaluate: either catalogues with --truth, or --model: not both");
     if (!o.simulate && o.catalogues.empty()) fail(Fault::usage, "evaluate: give catalogues with --truth, or a --model");
     if (o.simulate && !o.truths.empty()) fail(Fault::usage, "--truth: belongs to a catalogue, and none was given");
+    if (o.oracle && !o.simulate)
+        fail(Fault::usage, "--oracle: needs the fields' light and noise as they were simulated: with --model");
     std::optional<Model> model;
     std::optional<Setup> setup;
     if (o.simulate) {
@@ -186,8 +221,9 @@ int evaluate_command(const Options& o, const Common& common) {
     } else if (!o.preset.empty() || !common.config_files.empty() || !common.settings.empty() || common.dump_config) {
         fail(Fault::usage, "evaluate: a configuration is for --model; catalogues are scored as they are");
     }
-    std::optional<AtomicFile> json;
-    if (!o.json.empty()) json.emplace(o.json, common.overwrite);
+    if ((o.json == "-") + (o.csv == "-") + (o.html == "-") > 1)
+        fail(Fault::usage, "evaluate: -: standard output takes one of --json, --csv and --html");
+    Output json(o.json, common.overwrite), csv(o.csv, common.overwrite), html(o.html, common.overwrite);
 
     const Trial trial =
         o.simulate
@@ -196,19 +232,15 @@ int evaluate_command(const Options& o, const Common& common) {
             : read_catalogues(o);
     if (trial.fields.empty()) return interrupt::exit_code();
     const ScoreReport report = score(trial, common.seed);
-    if (o.json != "-") std::fputs(report.text().c_str(), stdout);
+    if (o.json != "-" && o.csv != "-" && o.html != "-") std::fputs(report.text().c_str(), stdout);
     if (!trial.complete) {
         console.warn("stopped after {} of {} fields{}", trial.fields.size(), o.fields,
-                     json ? "; no JSON was written" : "");
+                     json.file || csv.file || html.file ? "; no file was written" : "");
         return interrupt::exit_code();
     }
-    if (json) {
-        std::ofstream out(json->path(), std::ios::binary);
-        out << report.json();
-        out.close();
-        if (!out) fail(Fault::output, o.json, ": can't be written");
-        json->commit();
-    }
+    if (json.file) json.write(report.json());
+    if (csv.file) csv.write(report.csv());
+    if (html.file) html.write(report.html());
     return 0;
 }
 
@@ -218,7 +250,10 @@ Command add_evaluate(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand(
         "evaluate", "Score catalogues against their truth, or a model on fields simulated for the purpose");
     auto o = std::make_shared<Options>();
-    app->add_option("catalogue", o->catalogues, "FITS files with a BLENDS table, each with a --truth");
+    app->add_option(
+        "catalogue", o->catalogues,
+        "Catalogues, each with a --truth: FITS with BLENDS, or of another program: FITS_LDAC and other FITS "
+        "tables, ASCII_HEAD, CSV, ECSV");
     app->add_option("--truth", o->truths, "What `starblend simulate` wrote; once per catalogue, in their order")
         ->allow_extra_args(false);
     CLI::Option* model =
@@ -233,12 +268,26 @@ Command add_evaluate(CLI::App& program, Common& common) {
     app->add_option("--side", o->side, "Their width and height, px")
         ->capture_default_str()
         ->check(CLI::Range(16, 8192));
+    app->add_flag("--oracle", o->oracle,
+                  "With --model: beside it, what one who knows the PSF, the noise and the stars' places would say");
     app->add_option("--fwhm", o->fwhm,
                     "PSF's FWHM in px, for matching by centre; default: the model's or the truth header's PSF_FWHM")
         ->check(CLI::Range(0.1, 1000.0));
     app->add_option("--json", o->json, "Write the scores as JSON to this file too");
+    app->add_option("--csv", o->csv, "Write them as one long table too");
+    app->add_option("--html", o->html, "Write them as a page with plots and a few fields too");
+    app->add_option("--columns", o->columns,
+                    "Of another program's catalogue: which column is what, such as x=XPSF_IMAGE,y=YPSF_IMAGE,score=SNR "
+                    "(x, y, score, mag, nstars, xmin, ymin, xmax, ymax; default: the usual names)");
+    app->add_option("--first-pixel", o->foreign.first_pixel,
+                    "Where its first pixel's centre lies, 0 or 1 (default: 1 for *_IMAGE, FITS and ASCII_HEAD, else 0)")
+        ->check(CLI::IsMember({0, 1}));
+    app->add_option("--box-radius", o->foreign.box_radius,
+                    "Half-width in px of the boxes that its rows get if it has none, to be scored by box too")
+        ->check(CLI::Range(0.1, 1000.0));
     return {app, [o, model, &common] {
                 o->simulate = model->count() > 0;
+                if (!o->columns.empty()) o->foreign.named = parse_columns(o->columns);
                 return evaluate_command(*o, common);
             }};
 }

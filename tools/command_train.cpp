@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/fields.h"
 #include "tools/model_file.h"
+#include "tools/score_calibration.h"
 #include "tools/trial_fields.h"
 #include "tools/version.h"
 
@@ -42,7 +43,7 @@ private:
     void resume();
     void checkpoint();
     void validate();
-    std::string with_threshold(const std::vector<NamedTensor>& tensors);
+    std::string with_calibration(const std::vector<NamedTensor>& tensors);
     std::map<std::string, std::string> metadata() const;
 
     const Options& options_;
@@ -170,16 +171,17 @@ void TrainingSession<T>::validate() {
                  classes + boxes, classes, boxes);
 }
 
-// The configuration with the score threshold that serves best on fields nobody trained on, stored with the weights.
+// The configuration with what is fixed on fields nobody trained on: the score threshold that serves best, and the
+// temperature at which the class probabilities of what is above it are most likely.
 template <class T>
-std::string TrainingSession<T>::with_threshold(const std::vector<NamedTensor>& tensors) {
+std::string TrainingSession<T>::with_calibration(const std::vector<NamedTensor>& tensors) {
     const auto find = [&](const std::string& name) -> const NamedTensor* {
         for (const auto& t : tensors)
             if (t.name == name) return &t;
         return nullptr;
     };
     Procedure everything = setup_.procedure;
-    everything.threshold = 0.02f;
+    everything.threshold = 0.02f, everything.temperature = 1;
     const Detector<T> detector(stream_, setup_.architecture, everything, find);
     const FieldSimulator simulator = setup_.simulator();
     std::vector<ScoredField> fields;
@@ -187,16 +189,21 @@ std::string TrainingSession<T>::with_threshold(const std::vector<NamedTensor>& t
     for (int i = 0; i < trials; ++i) {  // validation's own seed, beyond the fields that validate() looks at
         const auto index = std::uint64_t(run_.validation_batches) * std::uint64_t(run_.fields) + std::uint64_t(i);
         auto field = detect_field<T>(stream_, detector, simulator, {side, side, setup_.margin, ~seed_, index});
-        if (field) fields.push_back(std::move(*field));
+        if (field) fields.push_back(std::move(field->scored));
     }
     MatchRule rule;
     rule.by = MatchRule::By::centre;
     rule.radius = 0.5 * setup_.procedure.psf_fwhm;
     const double threshold = best_threshold(fields, rule);
-    console_.say("threshold {:.2f}: the best F1 on {} validation fields", threshold, fields.size());
+    for (ScoredField& field : fields)
+        std::erase_if(field.found, [&](const Found& f) { return f.score < threshold; });
+    const double temperature = best_temperature(fields, rule);
+    console_.say("threshold {:.2f}: the best F1 on {} validation fields; temperature {:.3f}: the least log loss there",
+                 threshold, fields.size(), temperature);
     Config c;
     c.load_text(config_, "configuration");
     c.set(fmt::format("procedure.threshold={:.2f}", threshold));
+    c.set(fmt::format("procedure.temperature={:.4f}", temperature));
     return read_setup(c).config;
 }
 
@@ -249,7 +256,7 @@ int TrainingSession<T>::run() {
     }
     const auto tensors = trainer_->averaged_weights();
     auto about = metadata();
-    about["config"] = with_threshold(tensors);
+    about["config"] = with_calibration(tensors);
     if (interrupt::requested()) return interrupt::exit_code();  // the checkpoint holds the last step
     write_model(options_.output, tensors, about, true, common_.overwrite);
     console_.say("wrote {}, {} and {}", options_.output, log_path_, checkpoint_path_);

@@ -1,9 +1,9 @@
-// How good a catalogue is: detections matched with the truth, counted, and turned into the figures that are reported.
+// How good a catalogue is: what is scored, and the counts that most figures are made of.
 // Pure: no files, no output. Rules and names: Astro-RetinaNet, section 3.3; README, "Scores".
 #pragma once
 #include <array>
 #include <cstdint>
-#include <string>
+#include <limits>
 #include <vector>
 
 #include "kernels/match.h"
@@ -14,22 +14,30 @@ namespace star {
 inline constexpr int classes_scored = 5;              ///< units of 1, 2, 3, 4, and 5 or more stars
 inline constexpr int nothing_there = classes_scored;  ///< of a confusion matrix: the noise row, the missed column
 
-/// A row of a catalogue. Coordinates in pixel edges (types.h, Box). All values finite.
+using ClassChances = std::array<double, classes_scored>;
+inline constexpr double not_known = std::numeric_limits<double>::quiet_NaN();
+
+/// A row of a catalogue. Coordinates in pixel edges (types.h, Box). Values finite where nothing else is said.
 struct Found {
     Box box;
     double x = 0, y = 0;  ///< centre of the unit
     double score = 0;
-    int label = 0;              ///< likeliest class, from 0; 4 = five or more stars
-    double expected_stars = 1;  ///< sum of k p_k
+    int label = 0;                 ///< likeliest class, from 0; 4 = five or more stars
+    double expected_stars = 1;     ///< sum of k p_k
+    ClassChances chances{};        ///< p_k, given that it is a unit; sum 1; all 0 if not known
+    double magnitude = not_known;  ///< of the whole unit; NaN if not known
 };
 
 /// A row of the truth.
 struct Wanted {
     Box box;
-    double x = 0, y = 0;  ///< centroid
-    int label = 0;        ///< class from 0, or label_ignored: neither hit nor miss
-    int stars = 1;        ///< how many there are; may exceed 5
-    bool soft = false;    ///< a star of it may or may not count
+    double x = 0, y = 0;            ///< centroid
+    int label = 0;                  ///< class from 0, or label_ignored: neither hit nor miss
+    int stars = 1;                  ///< how many there are; may exceed 5
+    bool soft = false;              ///< a star of it may or may not count
+    ClassChances chances{};         ///< of the classes; sum 1; all 0: its label is certain
+    double magnitude = not_known;   ///< of its stars together; NaN if not known
+    double flux_ratio = not_known;  ///< of its brightest star to its faintest that counts; NaN: one star, or not known
 };
 
 struct ScoredField {
@@ -57,25 +65,22 @@ struct Tally {
     std::int64_t units_left_out = 0;  ///< ignored, or at the edge
     std::int64_t found_left_out = 0;  ///< detections that matched such a unit, or lie at the edge and matched none
 
-    Tally& operator+=(const Tally& other);
+    void add(const Tally& other, std::int64_t times);
+    Tally& operator+=(const Tally& other) { return add(other, 1), *this; }
     bool operator==(const Tally&) const = default;
 };
 
-/// Matches one field. Units at the edge are matched like the others, then they and their detections are left out, as is
-/// a detection without a unit whose own centre is at the edge. A detection that finds no free unit but an ignored one,
-/// by the same rule, is left out; an ignored unit takes any number. Doesn't depend on the order of rows: equal scores
-/// are taken by position, equal units likewise. Time n log n for boxes of ordinary sizes. Throws Error for values out
-/// of range.
+/// Counts one field (score_match.h says how rows are matched). Throws Error for values out of range.
 Tally score_field(const ScoredField& field, const MatchRule& rule);
 
-/// What chance alone would score: the field with its detections shifted by eight offsets of 5-15 px in eight
-/// directions, wrapped around the field's edges so that their number per area stays the same; the sum of the eight
-/// tallies.
+/// What chance alone would score: the sum of the eight tallies of the field with its detections shifted
+/// (score_match.h).
 Tally score_by_chance(const ScoredField& field, const MatchRule& rule);
 
 /// The figures of a tally. NaN where undefined: nothing to divide by.
 struct Scores {
     std::array<double, classes_scored> precision{}, recall{};  ///< Eq. 8; noise and missed units included
+    std::array<double, classes_scored> f1{};                   ///< 2 right / (units of the class + detections of it)
     double missed = 0;                                         ///< MDR: unmatched units / all units
     double false_alarms = 0;                                   ///< FAR: unmatched detections / all detections
     double balanced_accuracy = 0;                              ///< mean recall of the classes that occur
@@ -85,26 +90,5 @@ struct Scores {
     double star_bias = 0;   ///< expected stars of all detections / true stars
 };
 Scores scores_of(const Tally& tally);
-
-/// One figure with all that belongs to it. NaN: not defined, or not to be had.
-struct Figure {
-    std::string name;  ///< "precision of 1", "MDR", ...
-    double value = 0;
-    double low = 0, high = 0;  ///< 68 % bootstrap interval over fields
-    double chance = 0;         ///< the same for chance alone
-    double corrected = 0;      ///< (value - chance) / (1 - chance), 1 being perfect. For MDR and FAR, of which 0 is
-                           ///< perfect, one minus that of their complements: value / chance. NaN for means and ratios
-    double corrected_low = 0, corrected_high = 0;
-};
-
-struct Evaluation {
-    Tally tally, chance;
-    std::vector<Figure> figures;
-};
-
-inline constexpr int bootstrap_resamples = 500;
-
-/// Scores fields together. Intervals need two fields or more. A pure function of its arguments.
-Evaluation evaluate(const std::vector<ScoredField>& fields, const MatchRule& rule, std::uint64_t seed);
 
 }  // namespace star

@@ -17,15 +17,13 @@ std::string shown(double low, double high) {
 }
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
-std::string class_name(std::size_t k) { return fmt::format("{}{}", k + 1, k + 1 == classes_scored ? "+" : ""); }
-
 std::string matrix_text(const Tally& t) {
     const Scores s = scores_of(t);
     std::string text = fmt::format("{:>12}", "truth\\found");
-    for (std::size_t k = 0; k < classes_scored; ++k) text += fmt::format("{:>9}", class_name(k));
+    for (std::size_t k = 0; k < classes_scored; ++k) text += fmt::format("{:>9}", class_name(int(k)));
     text += fmt::format("{:>9}{:>9}\n", "missed", "recall");
     for (std::size_t i = 0; i <= classes_scored; ++i) {
-        text += fmt::format("{:>12}", i < classes_scored ? class_name(i) : "noise");
+        text += fmt::format("{:>12}", i < classes_scored ? class_name(int(i)) : "noise");
         for (std::size_t j = 0; j <= classes_scored; ++j)
             text += i == classes_scored && j == classes_scored ? std::string() : fmt::format("{:>9}", t.matrix[i][j]);
         text += i < classes_scored ? fmt::format("{:>9}\n", shown(s.recall[i])) : "\n";
@@ -38,9 +36,9 @@ std::string matrix_text(const Tally& t) {
 
 std::string figures_text(const std::vector<Figure>& figures) {
     std::string text =
-        fmt::format("{:<24}{:>9}{:>20}{:>9}{:>11}{:>20}\n", "", "value", "68 %", "chance", "corrected", "68 %");
+        fmt::format("{:<25}{:>9}{:>20}{:>9}{:>11}{:>20}\n", "", "value", "68 %", "chance", "corrected", "68 %");
     for (const Figure& f : figures)
-        text += fmt::format("{:<24}{:>9}{:>20}{:>9}{:>11}{:>20}\n", f.name, shown(f.value), shown(f.low, f.high),
+        text += fmt::format("{:<25}{:>9}{:>20}{:>9}{:>11}{:>20}\n", f.name, shown(f.value), shown(f.low, f.high),
                             shown(f.chance), shown(f.corrected), shown(f.corrected_low, f.corrected_high));
     return text;
 }
@@ -51,6 +49,47 @@ Json tally_json(const Tally& t) {
             {"stars_true", t.stars_true},
             {"units_left_out", t.units_left_out},
             {"detections_left_out", t.found_left_out}};
+}
+
+Json curves_json(const std::vector<Curve>& curves) {
+    Json all = Json::object();
+    for (const Curve& c : curves) {
+        Json& points = all[c.of] = Json::array();
+        for (const auto& p : c.points)
+            points.push_back({{"score", number(p.score)}, {"recall", p.recall}, {"precision", p.precision}});
+    }
+    return all;
+}
+
+Json profiles_json(const std::vector<Profile>& profiles) {
+    Json all = Json::array();
+    for (const Profile& p : profiles) {
+        Json bins = Json::array();
+        for (const auto& b : p.bins)
+            bins.push_back({{"from", b.from},
+                            {"to", number(b.to)},
+                            {"n", b.n},
+                            {"value", number(b.value)},
+                            {"low", number(b.low)},
+                            {"high", number(b.high)},
+                            {"chance", number(b.chance)}});
+        all.push_back({{"figure", p.figure}, {"by", p.by}, {"unit", p.unit}, {"bins", bins}});
+    }
+    return all;
+}
+
+Json reliability_json(const std::vector<Reliability>& curves) {
+    Json all = Json::object();
+    for (const Reliability& r : curves) {
+        Json& bins = all[r.of] = Json::array();
+        for (const auto& b : r.bins)
+            bins.push_back({{"n", b.n},
+                            {"predicted", number(b.predicted)},
+                            {"observed", number(b.observed)},
+                            {"low", number(b.low)},
+                            {"high", number(b.high)}});
+    }
+    return all;
 }
 
 }  // namespace
@@ -81,6 +120,9 @@ std::string ScoreReport::json() const {
                                        {"corrected", number(f.corrected)},
                                        {"corrected_low", number(f.corrected_low)},
                                        {"corrected_high", number(f.corrected_high)}};
+        part["precision_recall"] = curves_json(p.evaluation.curves);
+        part["profiles"] = profiles_json(p.evaluation.profiles);
+        part["reliability"] = reliability_json(p.evaluation.reliability);
     }
     root["remarks"] = remarks;
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -2,6 +2,7 @@
 #include "tools/trial_fields.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tools/console.h"
 #include "tools/setup.h"
@@ -10,44 +11,72 @@ namespace star {
 namespace {
 
 Found found(const Detection& d, int classes) {
-    double sum = 0, stars = 0;
+    Found f{d.box, d.box.x(), d.box.y(), d.score, std::min(d.label, classes_scored - 1)};
+    double sum = 0;
+    for (int k = 0; k < classes; ++k) sum += d.chances[k];
+    f.expected_stars = f.label + 1.0;
+    if (!(sum > 0)) return f;
+    f.expected_stars = 0;
     for (int k = 0; k < classes; ++k) {
-        sum += d.chances[k];
-        stars += std::min(k + 1, classes_scored) * double(d.chances[k]);
+        const int c = std::min(k, classes_scored - 1);
+        f.chances[std::size_t(c)] += d.chances[k] / sum;
+        f.expected_stars += (c + 1) * double(d.chances[k]) / sum;
     }
-    const int label = std::min(d.label, classes_scored - 1);
-    return {d.box, d.box.x(), d.box.y(), d.score, label, sum > 0 ? stars / sum : label + 1.0};
+    return f;
+}
+
+// Of the light above the background in whole pixels of a box; NaN if there is none.
+double magnitude_in(const Box& box, const Field& field, const std::vector<float>& background, const Exposure& e) {
+    const auto clamp = [](float v, int most) { return std::clamp(int(std::lround(v)), 0, most); };
+    double sum = 0;
+    for (int y = clamp(box.y0, field.height); y < clamp(box.y1, field.height); ++y)
+        for (int x = clamp(box.x0, field.width); x < clamp(box.x1, field.width); ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(field.width) + std::size_t(x);
+            sum += double(field.image[i]) - background[i];
+        }
+    return sum > 0 ? magnitude(sum / image_unit(e), e) : not_known;
 }
 
 }  // namespace
 
-std::vector<Wanted> wanted(const Truth& truth) {
+std::vector<Wanted> wanted(const Truth& truth, double zeropoint) {
     std::vector<Wanted> rows;
-    for (const TruthUnit& u : truth.units)
-        rows.push_back({u.box, u.x, u.y,
-                        u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1), u.count,
-                        u.soft});
+    for (const TruthUnit& u : truth.units) {
+        Wanted w{u.box,   u.x,
+                 u.y,     u.label == label_ignored ? label_ignored : std::min<int>(u.label, classes_scored - 1),
+                 u.count, u.soft};
+        for (std::size_t k = 0; k < u.chance.size(); ++k) w.chances[k] = u.chance[k];
+        if (u.flux > 0) w.magnitude = zeropoint - 2.5 * std::log10(u.flux);
+        if (u.count > 1) {  // the brightest is the first
+            const double last = truth.stars[std::size_t(u.first + u.count - 1)].flux;
+            if (last > 0) w.flux_ratio = truth.stars[std::size_t(u.first)].flux / last;
+        }
+        rows.push_back(w);
+    }
     return rows;
 }
 
 template <class T>
-std::optional<ScoredField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
-                                        const TrialField& which) {
-    const Field field =
-        simulator.make(*stream.pool, {which.width, which.height, which.margin, which.seed, which.index});
+std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
+                                       const TrialField& which) {
+    Field field = simulator.make(*stream.pool, {which.width, which.height, which.margin, which.seed, which.index});
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
     const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
     if (detections.cancelled) return std::nullopt;
-    ScoredField scored{which.width, which.height, {}, wanted(field.truth)};
-    for (const Detection& d : detections.units) scored.found.push_back(found(d, detector.architecture().classes));
-    return scored;
+    ScoredField scored{which.width, which.height, {}, wanted(field.truth, magnitude(1, simulator.exposure()))};
+    for (const Detection& d : detections.units) {
+        Found f = found(d, detector.architecture().classes);
+        f.magnitude = magnitude_in(d.box, field, detections.sky.background_map, simulator.exposure());
+        scored.found.push_back(f);
+    }
+    return TriedField{std::move(field), std::move(scored)};
 }
 
-template std::optional<ScoredField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
-                                                 const TrialField&);
-template std::optional<ScoredField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
-                                                 const TrialField&);
+template std::optional<TriedField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
+                                                const TrialField&);
+template std::optional<TriedField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
+                                                const TrialField&);
 
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule) {
     double best = 0.5, best_f1 = -1;

@@ -1,0 +1,137 @@
+// Lines to cells, cells to numbers.
+#include "tools/text_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "kernels/check.h"
+
+namespace star {
+namespace {
+
+constexpr std::uintmax_t largest = std::uintmax_t{1} << 30;
+constexpr std::size_t most_columns = 10000;
+
+bool blank(char c) { return c == ' ' || c == '\t'; }
+
+std::string trimmed(std::string s) {
+    while (!s.empty() && (blank(s.back()) || s.back() == '\r')) s.pop_back();
+    s.erase(0, std::size_t(std::find_if(s.begin(), s.end(), [](char c) { return !blank(c); }) - s.begin()));
+    return s;
+}
+
+// The cells of a line. separator ' ': any number of blanks and tabs.
+std::vector<std::string> split(const std::string& line, char separator) {
+    std::vector<std::string> cells;
+    std::string cell;
+    bool quoted = false, any = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (c == '"') {
+            const bool doubled = quoted && i + 1 < line.size() && line[i + 1] == '"';
+            if (doubled)
+                cell += line[++i];
+            else
+                quoted = !quoted, any = true;
+        } else if (!quoted && (separator == ' ' ? blank(c) : c == separator)) {
+            if (separator != ' ' || any || !cell.empty()) cells.push_back(trimmed(cell));
+            cell.clear(), any = false;
+        } else {
+            cell += c;
+        }
+    }
+    if (separator != ' ' || any || !cell.empty()) cells.push_back(trimmed(cell));
+    return cells;
+}
+
+double number_in(const std::string& cell) {
+    double v = NAN;
+    const char* first = cell.data() + (cell.size() > 1 && cell[0] == '+');
+    const auto [end, error] = std::from_chars(first, cell.data() + cell.size(), v);
+    return error == std::errc() && end == cell.data() + cell.size() ? v : NAN;
+}
+
+struct Reader {
+    const std::string& file;
+    std::ifstream in;
+    std::int64_t number = 0;  // of the line
+
+    [[noreturn]] void complain(const std::string& what) const { fail(Fault::input, file, ":", number, ": ", what); }
+    bool next(std::string& line) {
+        if (!std::getline(in, line)) return false;
+        ++number;
+        if (line.find('\0') != std::string::npos) complain("not a text");
+        line = trimmed(line);
+        return true;
+    }
+};
+
+// "5 X_IMAGE Object position [pixel]" after the #: number and name; 0 if the line is no such thing.
+std::pair<int, std::string> column_line(const std::string& line) {
+    const auto words = split(line.substr(1), ' ');
+    if (words.size() < 2) return {0, ""};
+    const double n = number_in(words[0]);
+    return n >= 1 && n <= double(most_columns) && n == std::floor(n) ? std::pair(int(n), words[1])
+                                                                     : std::pair(0, std::string());
+}
+
+}  // namespace
+
+TextTable read_text_table(const std::string& file) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) fail(Fault::input, file, ": no such file");
+    if (std::filesystem::file_size(file, error) > largest) fail(Fault::input, file, ": larger than 1 GB");
+    Reader reader{file, std::ifstream(file, std::ios::binary)};
+    TextTable t{{}, TextFormat::csv};
+    std::vector<std::string> names;
+    std::vector<std::vector<double>> values;
+    char separator = 0;
+    std::string line;
+    while (reader.next(line)) {
+        if (line.empty()) continue;
+        if (line[0] == '#') {
+            if (line.find("%ECSV") != std::string::npos) t.format = TextFormat::ecsv;
+            const auto [n, name] = column_line(line);
+            if (n == 0 || t.format == TextFormat::ecsv || !values.empty()) continue;
+            t.format = TextFormat::ascii_head;
+            names.resize(std::max(names.size(), std::size_t(n)));
+            names[std::size_t(n) - 1] = name;
+            continue;
+        }
+        const bool head = t.format == TextFormat::ascii_head;
+        if (separator == 0) {
+            separator = head || line.find_first_of(",;\t") == std::string::npos ? ' '
+                        : line.find(',') != std::string::npos                   ? ','
+                        : line.find(';') != std::string::npos                   ? ';'
+                                                                                : '\t';
+            const auto cells = split(line, separator);
+            if (cells.size() > most_columns) reader.complain("more than 10000 columns");
+            if (!head)
+                names = cells;
+            else
+                names.resize(std::max(names.size(), cells.size()));
+            values.resize(names.size());
+            if (!head) continue;
+        }
+        const auto cells = split(line, separator);
+        if (cells.size() != names.size())
+            reader.complain(std::to_string(cells.size()) + " values for " + std::to_string(names.size()) + " columns");
+        for (std::size_t i = 0; i < cells.size(); ++i) values[i].push_back(number_in(cells[i]));
+    }
+    if (names.empty()) fail(Fault::input, file, ": no column: not a table");
+    values.resize(names.size());
+    std::set<std::string> seen;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (names[i].empty()) continue;
+        if (!seen.insert(names[i]).second) fail(Fault::input, file, ": two columns ", names[i].substr(0, 60));
+        t.table.columns.push_back({names[i], "", "", "", "", std::move(values[i])});
+    }
+    t.table.name = file;
+    return t;
+}
+
+}  // namespace star
