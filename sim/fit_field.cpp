@@ -1,0 +1,319 @@
+// Stages of a field's fit: what is done in which order, and how its pieces come together.
+#include "sim/fit_field.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/check.h"
+#include "sim/fit_choice.h"
+#include "sim/fit_peaks.h"
+
+namespace star {
+namespace {
+
+constexpr int most_own = 12, most_free = 36;         // stars of a piece
+constexpr double sees = 2.5, halo = 2, cell = 4;     // FWHM: pixels around a star, neighbours fitted along, cells
+constexpr double smallest_cell = 8;                  // px
+constexpr double stamp_loss = 1e-4;                  // of e^2, beyond the stamps that derivatives are taken on
+constexpr double farthest = 1e8;                     // px: boxes' edges, in integers later on
+constexpr int most_ranks = 16;                       // of units of a cell that wait for each other
+constexpr double unit_margin = 1;                    // FWHM around a unit's box that a choice looks at
+constexpr int pruning_rounds = 3, last_rounds = 10;  // each is a sweep; a blend sheds few of its stars one by one
+
+std::vector<PointSource> sources(const std::vector<FieldStar>& stars) {
+    std::vector<PointSource> list;
+    list.reserve(stars.size());
+    for (const FieldStar& s : stars) list.push_back({s.at.x, s.at.y, s.at.flux});
+    return list;
+}
+
+// A unit's turn; units of one turn don't see each other. -1: none, its cell has had enough.
+std::vector<int> turns(std::span<const FitUnit> units, double side, int& count) {
+    struct Place {
+        double row, column;
+        int unit;
+        bool operator<(const Place& o) const {
+            return row != o.row ? row < o.row : column != o.column ? column < o.column : unit < o.unit;
+        }
+    };
+    std::vector<Place> places;
+    for (std::size_t i = 0; i < units.size(); ++i)
+        places.push_back({std::floor(units[i].box.y() / side), std::floor(units[i].box.x() / side), int(i)});
+    std::sort(places.begin(), places.end());
+    std::vector<int> turn(units.size());
+    int rank = 0;
+    count = 0;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const Place& p = places[i];
+        rank = i && places[i - 1].row == p.row && places[i - 1].column == p.column ? rank + 1 : 0;
+        const int colour = (std::fmod(p.row, 2) != 0) * 2 + (std::fmod(p.column, 2) != 0);
+        turn[std::size_t(p.unit)] = rank < most_ranks ? rank * 4 + colour : -1;
+        count = std::max(count, turn[std::size_t(p.unit)] + 1);
+    }
+    return turn;
+}
+
+}  // namespace
+
+struct FieldFit::Worker {
+    FitPixels pixels;
+    std::vector<int> free;
+    std::vector<std::pair<double, int>> around;
+    std::vector<FitStar> stars;
+    std::vector<FitErrors> errors;
+};
+
+FieldFit::FieldFit(ThreadPool& pool, const FitImage& image, const Psf& psf, const FieldFitLimits& limits)
+    : limits_(limits), scene_(pool, image, psf), stamp_(psf, stamp_loss) {
+    require(limits.min_snr >= 0 && limits.second_snr > 0 && limits.sweeps >= 1 && limits.second_passes >= 0,
+            "fit: limits out of range");
+}
+
+void FieldFit::show() {
+    std::vector<FitStar> list;
+    list.reserve(stars_.size());
+    for (const FieldStar& s : stars_) list.push_back(s.at);
+    scene_.show(list);
+}
+
+std::vector<FieldFit::Piece> FieldFit::pieces(double side) {
+    struct Key {
+        double row, column, y, x;
+        int star;
+        bool operator<(const Key& o) const {
+            if (row != o.row) return row < o.row;
+            if (column != o.column) return column < o.column;
+            if (y != o.y) return y < o.y;
+            return x != o.x ? x < o.x : star < o.star;
+        }
+    };
+    const double shift = sweep_ % 2 ? side / 2 : 0;
+    std::vector<Key> keys;
+    keys.reserve(stars_.size());
+    for (std::size_t i = 0; i < stars_.size(); ++i) {
+        const FitStar& s = stars_[i].at;
+        keys.push_back({std::floor((s.y + shift) / side), std::floor((s.x + shift) / side), s.y, s.x, int(i)});
+    }
+    std::sort(keys.begin(), keys.end());
+    order_.clear();
+    std::vector<Piece> list;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const bool same = i && keys[i].row == keys[i - 1].row && keys[i].column == keys[i - 1].column;
+        if (!same || list.back().count == most_own) list.push_back({int(i), 0});
+        ++list.back().count;
+        order_.push_back(keys[i].star);
+    }
+    return list;
+}
+
+void FieldFit::fit_piece(const Piece& piece, const NearStars& near, const GroupLimits& how, bool with_errors, Worker& w,
+                         std::vector<FieldStar>& next) const {
+    const std::span<const int> own{order_.data() + piece.first, std::size_t(piece.count)};
+    w.around.clear();
+    for (int i : own)
+        near.for_each(stars_[std::size_t(i)].at.x, stars_[std::size_t(i)].at.y, [&](int j) {
+            if (std::find(own.begin(), own.end(), j) != own.end()) return;
+            const FitStar &a = stars_[std::size_t(i)].at, &b = stars_[std::size_t(j)].at;
+            const double distance = std::hypot(a.x - b.x, a.y - b.y);
+            const auto same = std::find_if(w.around.begin(), w.around.end(), [&](auto& e) { return e.second == j; });
+            if (same == w.around.end())
+                w.around.push_back({distance, j});
+            else
+                same->first = std::min(same->first, distance);
+        });
+    std::sort(w.around.begin(), w.around.end());
+    const bool crowded = w.around.size() + own.size() > std::size_t(most_free);
+    if (crowded) w.around.resize(std::size_t(most_free) - own.size());
+    w.free.assign(own.begin(), own.end());
+    for (const auto& [distance, j] : w.around) w.free.push_back(j);
+    w.stars.clear();
+    for (int i : w.free) w.stars.push_back(stars_[std::size_t(i)].at);
+
+    const double reach = sees * scene_.fwhm();
+    double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        x0 = std::min(x0, w.stars[i].x - reach), x1 = std::max(x1, w.stars[i].x + reach);
+        y0 = std::min(y0, w.stars[i].y - reach), y1 = std::max(y1, w.stars[i].y + reach);
+    }
+    scene_.cut_out(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)), int(std::ceil(y1)), w.pixels);
+    FitPixels& p = w.pixels;
+    for (int y = 0; y < p.h; ++y)
+        for (int x = 0; x < p.w; ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
+            if (!scene_.usable(std::size_t(p.row + y) * std::size_t(scene_.image().width) + std::size_t(p.column + x)))
+                continue;
+            for (std::size_t s = 0; s < own.size() && p.weight[i] == 0; ++s) {
+                const double dx = p.column + x + 0.5 - w.stars[s].x, dy = p.row + y + 0.5 - w.stars[s].y;
+                if (dx * dx + dy * dy <= reach * reach) p.weight[i] = 1 / p.variance[i];
+            }
+        }
+    GroupFit fit(stamp_, how);
+    fit.add(p, w.stars, 1);
+    const GroupResult r = fit.fit(p, w.stars);
+    if (with_errors) {
+        w.errors.resize(w.stars.size());
+        fit.errors(p, w.stars, scene_.kernel(), w.errors);
+    }
+    for (std::size_t i = 0; i < own.size(); ++i) {
+        FieldStar& s = next[std::size_t(own[i])];
+        s.at = w.stars[i];
+        s.sky = r.sky, s.converged = r.converged, s.crowded = crowded;
+        if (with_errors) s.error = w.errors[i];
+    }
+}
+
+void FieldFit::sweep(const GroupLimits& how, bool with_errors) {
+    const auto list = pieces(std::max(smallest_cell, cell * scene_.fwhm()));
+    ++sweep_;
+    const NearStars near(sources(stars_), halo * scene_.fwhm());
+    std::vector<FieldStar> next = stars_;
+    std::vector<Worker> workers(std::size_t(scene_.pool().threads()));
+    scene_.pool().for_each(std::int64_t(list.size()), [&](std::int64_t i, int worker) {
+        fit_piece(list[std::size_t(i)], near, how, with_errors, workers[std::size_t(worker)], next);
+    });
+    stars_ = std::move(next);
+    show();
+}
+
+void FieldFit::sweeps(int count) {
+    GroupLimits how;
+    how.leash = scene_.fwhm();
+    how.step = 0.25 * scene_.fwhm();
+    for (int i = 0; i < count; ++i) sweep(how, i + 1 == count);
+}
+
+void FieldFit::choose(std::span<const FitUnit> units) {
+    const double margin = unit_margin * scene_.fwhm();
+    GroupLimits how;
+    how.leash = 3 * scene_.fwhm();
+    how.step = 0.25 * scene_.fwhm();
+    std::vector<std::vector<FitStar>> chosen(units.size());
+    std::vector<char> converged(units.size(), 0);
+    int count = 0;
+    const std::vector<int> turn = turns(units, cell * scene_.fwhm(), count);
+    for (int t = 0; t < count; ++t) {
+        std::vector<int> now;
+        for (std::size_t i = 0; i < units.size(); ++i)
+            if (turn[i] == t) now.push_back(int(i));
+        scene_.pool().for_each(std::int64_t(now.size()), [&](std::int64_t k, int) {
+            const auto i = std::size_t(now[std::size_t(k)]);
+            const Box& b = units[i].box;
+            FitPixels p;
+            scene_.cut_out(int(std::floor(b.x0 - margin)), int(std::floor(b.y0 - margin)),
+                           int(std::ceil(b.x1 + margin)), int(std::ceil(b.y1 + margin)), p);
+            for (int y = 0; y < p.h; ++y)
+                for (int x = 0; x < p.w; ++x) {
+                    const std::size_t to = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
+                    if (scene_.usable(std::size_t(p.row + y) * std::size_t(scene_.image().width) +
+                                      std::size_t(p.column + x)))
+                        p.weight[to] = 1 / p.variance[to];
+                }
+            GroupFit fit(stamp_, how);
+            Choice c = choose_stars(fit, {p, b, units[i].chance, scene_.psf()});
+            chosen[i] = std::move(c.stars), converged[i] = c.converged;
+        });
+        for (int i : now)
+            for (const FitStar& s : chosen[std::size_t(i)])
+                stars_.push_back({s, {}, 0, i, converged[std::size_t(i)] != 0, false});
+        show();
+    }
+}
+
+bool FieldFit::search(std::span<const FitUnit> units) {
+    const auto peaks = residual_peaks(scene_, limits_.second_snr, std::max(scene_.image().psf_error, 0.01));
+    if (peaks.empty()) return false;
+    double reach = 1;
+    std::vector<PointSource> centres;
+    for (const FitUnit& u : units) {
+        centres.push_back({u.box.x(), u.box.y(), 0});
+        reach = std::max({reach, double(u.box.width()), double(u.box.height())});
+    }
+    const NearStars near(centres, reach);
+    for (const FitStar& peak : peaks) {
+        int unit = -1;
+        double closest = INFINITY;
+        near.for_each(peak.x, peak.y, [&](int j) {
+            const Box& b = units[std::size_t(j)].box;
+            const double distance = std::hypot(peak.x - b.x(), peak.y - b.y());
+            if (peak.x >= b.x0 && peak.x <= b.x1 && peak.y >= b.y0 && peak.y <= b.y1 && distance < closest)
+                closest = distance, unit = j;
+        });
+        stars_.push_back({peak, {}, 0, unit, false, false});
+    }
+    show();
+    return true;
+}
+
+bool FieldFit::prune() {
+    const NearStars near(sources(stars_), halo * scene_.fwhm());
+    const auto snr = [&](int i) {
+        const FieldStar& s = stars_[std::size_t(i)];
+        const double v = s.at.flux / s.error.flux;
+        return std::isfinite(v) ? v : -INFINITY;
+    };
+    std::vector<char> goes(stars_.size(), 0);
+    scene_.pool().for_range(std::int64_t(stars_.size()), 256, [&](std::int64_t first, std::int64_t last, int) {
+        for (std::int64_t i = first; i < last; ++i) {
+            const double own = snr(int(i));
+            if (own >= limits_.min_snr) continue;
+            bool weakest = true;
+            near.for_each(stars_[std::size_t(i)].at.x, stars_[std::size_t(i)].at.y, [&](int j) {
+                const double other = snr(j);
+                if (j != int(i) && (other < own || (other == own && j > int(i)))) weakest = false;
+            });
+            goes[std::size_t(i)] = weakest;
+        }
+    });
+    std::vector<FieldStar> left;
+    for (std::size_t i = 0; i < stars_.size(); ++i)
+        if (!goes[i]) left.push_back(stars_[i]);
+    const bool changed = left.size() < stars_.size();
+    stars_ = std::move(left);
+    if (changed) show();
+    return changed;
+}
+
+void FieldFit::find(std::span<const FitUnit> units, const KeepGoing& going) {
+    for (const FitUnit& u : units)
+        for (float edge : {u.box.x0, u.box.y0, u.box.x1, u.box.y1})
+            require(std::fabs(edge) < farthest, "fit: a unit's box with an edge at ", edge);
+    stars_.clear();
+    show();
+    const int stages = 2 + limits_.second_passes;
+    int stage = 0;
+    const auto on = [&] { return !going || going(stage++, stages); };
+    const auto settle = [&] {
+        sweeps(limits_.sweeps);
+        for (int round = 0; round < pruning_rounds && prune(); ++round) sweeps(1);
+    };
+    if (!on()) return;
+    choose(units);
+    if (!on()) return;
+    settle();
+    for (int pass = 0; pass < limits_.second_passes && on(); ++pass) {
+        if (!search(units)) break;
+        settle();
+    }
+    sweeps(1);
+    for (int round = 0; round < last_rounds && prune(); ++round) sweeps(1);
+    const auto faint = [&](const FieldStar& s) { return !(s.at.flux >= limits_.min_snr * s.error.flux); };
+    if (std::erase_if(stars_, faint)) show();
+}
+
+void FieldFit::measure(std::span<const FitStar> places, double moves) {
+    stars_.clear();
+    for (const FitStar& s : places)
+        require(std::fabs(s.x) < farthest && std::fabs(s.y) < farthest, "fit: a place at ", s.x, ", ", s.y);
+    for (const FitStar& s : places) stars_.push_back({s, {}, 0, -1, false, false});
+    show();
+    GroupLimits how;
+    how.moves = false;
+    for (int i = 0; i < limits_.sweeps; ++i) sweep(how, i + 1 == limits_.sweeps && !(moves > 0));
+    if (!(moves > 0)) return;
+    how.moves = true;
+    how.leash = moves / limits_.sweeps;  // of one sweep: together they may go no further
+    how.step = how.leash;
+    for (int i = 0; i < limits_.sweeps; ++i) sweep(how, i + 1 == limits_.sweeps);
+}
+
+}  // namespace star

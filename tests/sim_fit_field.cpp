@@ -1,0 +1,208 @@
+// The fit of whole fields: crowded mocks against their truth, the same bits for any threads, and images that are none.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "sim/field.h"
+#include "sim/fit_field.h"
+#include "sim/fit_quality.h"
+
+using namespace star;
+
+namespace {
+
+// A simulated field as tools hand it to the fit; electrons.
+struct Scene {
+    Field field;
+    std::vector<float> sky, variance;
+    std::vector<FitUnit> units;
+    FitImage image;
+
+    Scene(ThreadPool& pool, const FieldSimulator& simulator, int width, int height, std::uint64_t seed)
+        : field(simulator.make(pool, width, height, 24, seed, 0)) {
+        const Exposure& e = simulator.exposure();
+        const double unit = image_unit(e), sigma = native_sigma(e) * unit;
+        sky.assign(field.image.size(), float(background_level(e)));
+        variance.assign(field.image.size(), float(sigma * sigma));
+        image = {width, height, field.image, sky, variance, field.mask, 1 / unit, e.drizzle_sigma};
+        // What a perfect network says.
+        for (const TruthUnit& u : field.truth.units) {
+            if (u.label < 0) continue;
+            FitUnit f{u.box, {}};
+            for (std::size_t k = 0; k < 5; ++k) f.chance[k] = double(u.chance[k]);
+            units.push_back(f);
+        }
+    }
+};
+
+FieldSimulator simulator(double fwhm, double drizzle, double density) {
+    Exposure e;
+    e.drizzle_sigma = drizzle;
+    Mock m;
+    m.density_min = m.density_max = density;
+    return {Psf::moffat(fwhm, 3, {0, 20}), e, m, {}};
+}
+
+struct Tally {
+    int truth = 0, found = 0, matched = 0;  // stars that count, stars of the fit, those that count and were found
+    int real = 0;                           // of the fit: paired with a star of the list, whether it counts or not
+    double completeness() const { return double(matched) / truth; }
+    double purity() const { return double(real) / found; }
+};
+
+// One to one, brightest truth first: within 0.5 FWHM and 0.75 mag. 8 px at the edges are left out.
+Tally tally(const Scene& s, const std::vector<FieldStar>& stars, double fwhm) {
+    const auto inside = [&](double x, double y) {
+        return x > 8 && y > 8 && x < s.field.width - 8 && y < s.field.height - 8;
+    };
+    std::vector<char> used(stars.size(), 0);
+    const double unit = s.image.electrons_per_unit;
+    Tally t;
+    for (const FieldStar& f : stars) t.found += inside(f.at.x, f.at.y);
+    std::vector<const TruthStar*> order;
+    for (const TruthStar& star : s.field.truth.stars) order.push_back(&star);
+    std::sort(order.begin(), order.end(), [](auto* a, auto* b) { return a->flux > b->flux; });
+    for (const TruthStar* star : order) {
+        int best = -1;
+        double closest = 0.5 * fwhm;
+        for (std::size_t i = 0; i < stars.size(); ++i) {
+            const double d = std::hypot(stars[i].at.x - star->x, stars[i].at.y - star->y);
+            const double mag = 2.5 * std::fabs(std::log10(stars[i].at.flux * unit / star->flux));
+            if (!used[i] && d < closest && mag < 0.75) closest = d, best = int(i);
+        }
+        const bool wanted = star->counts && inside(star->x, star->y);
+        t.truth += wanted;
+        if (best < 0) continue;
+        used[std::size_t(best)] = 1;
+        t.matched += wanted;
+        t.real += inside(stars[std::size_t(best)].at.x, stars[std::size_t(best)].at.y);
+    }
+    return t;
+}
+
+bool equal(const FieldStar& a, const FieldStar& b) {
+    return a.at.x == b.at.x && a.at.y == b.at.y && a.at.flux == b.at.flux && a.error.flux == b.error.flux &&
+           a.error.x == b.error.x && a.sky == b.sky && a.unit == b.unit && a.converged == b.converged;
+}
+
+}  // namespace
+
+TEST_CASE("fit: crowded mock fields, with the units of a perfect network and without any") {
+    ThreadPool pool(2);
+    for (double drizzle : {0.0, 0.4}) {
+        const FieldSimulator sim = simulator(1.7, drizzle, 0.008);
+        const Scene s(pool, sim, 300, 300, 3);
+        Tally with, without;
+        for (Tally* t : {&with, &without}) {
+            FieldFit fit(pool, s.image, sim.psf(), {});
+            fit.find(t == &with ? std::span<const FitUnit>(s.units) : std::span<const FitUnit>{});
+            *t = tally(s, fit.stars(), sim.psf().fwhm());
+            int stuck = 0;
+            for (const FieldStar& f : fit.stars()) stuck += !f.converged;
+            CHECK(stuck <= int(fit.stars().size() / 50));
+        }
+        CAPTURE(drizzle);
+        MESSAGE("drizzle ", drizzle, ", ", with.truth, " stars: completeness ", with.completeness(), ", purity ",
+                with.purity(), "; without units ", without.completeness(), ", ", without.purity());
+        // Loose: so many stars are within reach, and a fit that lost its way finds far fewer.
+        CHECK(with.completeness() > 0.7);
+        CHECK(with.purity() > 0.8);
+        CHECK(without.purity() > 0.7);
+        CHECK(with.completeness() > without.completeness());
+    }
+}
+
+TEST_CASE("fit: the same bits for any number of threads") {
+    const FieldSimulator sim = simulator(1.7, 0.4, 0.01);
+    ThreadPool one(1), three(3);
+    const Scene s(one, sim, 120, 90, 9);
+    FieldFit a(one, s.image, sim.psf(), {}), b(three, s.image, sim.psf(), {});
+    a.find(s.units), b.find(s.units);
+    REQUIRE(a.stars().size() > 50);
+    REQUIRE(a.stars().size() == b.stars().size());
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < a.stars().size(); ++i) same += equal(a.stars()[i], b.stars()[i]);
+    CHECK(same == a.stars().size());
+    const auto qa = star_quality(a.scene(), a.stars()), qb = star_quality(b.scene(), b.stars());
+    double chi2 = 0;
+    for (std::size_t i = 0; i < qa.size(); ++i) {
+        CHECK(qa[i].chi2 == qb[i].chi2);
+        chi2 += qa[i].chi2 / double(qa.size());
+    }
+    // Some 24 pixels a star, of which three go into its place and flux: the mean is between 0.7 and a few stars missed.
+    CHECK(chi2 > 0.7);
+    CHECK(chi2 < 1.5);
+}
+
+TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its errors are right") {
+    ThreadPool pool(2);
+    Exposure e;
+    Mock none;
+    none.density_min = none.density_max = 0;
+    const FieldSimulator sim(Psf::moffat(1.7, 3, {0, 20}), e, none, {});
+    const Scene s(pool, sim, 800, 800, 4);
+    std::vector<FitStar> places;
+    for (int y = 0; y < 60; ++y)
+        for (int x = 0; x < 60; ++x) places.push_back({8.3 + 13 * x, 8.7 + 13 * y, 0});
+    FieldFit fit(pool, s.image, sim.psf(), {});
+    fit.measure(places, 0);
+    double sum = 0, squares = 0;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const FieldStar& f = fit.stars()[i];
+        CHECK(f.at.x == places[i].x);
+        CHECK(std::isnan(f.error.x));
+        const double z = f.at.flux / f.error.flux;
+        sum += z, squares += z * z;
+    }
+    const double n = double(places.size()), mean = sum / n, width = std::sqrt(squares / n - mean * mean);
+    MESSAGE(places.size(), " empty places: ", mean, " +- ", width);
+    CHECK(std::fabs(mean) < 0.07);  // four standard errors
+    CHECK(std::fabs(width - 1) < 0.05);
+}
+
+TEST_CASE("fit: images that are none, and units that make no sense") {
+    ThreadPool pool(2);
+    const FieldSimulator sim = simulator(1.7, 0, 0.005);
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    Scene s(pool, sim, 60, 50, 2);
+    const auto found = [&](const Psf& psf) {
+        FieldFit fit(pool, s.image, psf, {});
+        fit.find(s.units);
+        for (const FieldStar& f : fit.stars()) {
+            CHECK(std::isfinite(f.at.x + f.at.y + f.at.flux));
+            CHECK(f.at.flux / f.error.flux >= 3);
+        }
+        return fit.stars().size();
+    };
+    REQUIRE(found(sim.psf()) > 5);
+    SUBCASE("no pixel is a number") {
+        std::fill(s.field.image.begin(), s.field.image.end(), float(nan));
+        CHECK(found(sim.psf()) == 0);
+    }
+    SUBCASE("all pixels are saturated") {
+        std::fill(s.field.mask.begin(), s.field.mask.end(), std::uint8_t{4});
+        CHECK(found(sim.psf()) == 0);
+    }
+    SUBCASE("no variance") {
+        std::fill(s.variance.begin(), s.variance.end(), 0.0f);
+        CHECK(found(sim.psf()) == 0);
+    }
+    SUBCASE("a PSF larger than the image") { found(Psf::moffat(12, 3, {2, 40})); }
+    SUBCASE("units beyond the image, of no size, and two hundred in one place") {
+        s.units.push_back({{-500, -500, -490, -490}, {1, 1, 1, 1, 1}});
+        s.units.push_back({{1e6f, 1e6f, 1e6f, 1e6f}, {0, 0, 0, 0, 0}});
+        for (int i = 0; i < 200; ++i) s.units.push_back({{20, 20, 25, 25}, {0, 0, 0, 0, 1}});
+        CHECK(found(sim.psf()) > 5);
+    }
+    SUBCASE("stars beyond the image, in one place, and on its edge are measured or say that they aren't") {
+        const std::vector<FitStar> places{{-40, 20, 0}, {30, 20, 0}, {30.1, 20, 0}, {60, 50, 0}, {0, 0, 0}};
+        FieldFit fit(pool, s.image, sim.psf(), {});
+        fit.measure(places, 0.5);
+        REQUIRE(fit.stars().size() == places.size());
+        CHECK(!(fit.stars()[0].error.flux > 0));
+        for (std::size_t i = 1; i < places.size(); ++i) CHECK(fit.stars()[i].error.flux > 0);
+    }
+}
