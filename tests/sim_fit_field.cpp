@@ -15,14 +15,14 @@ using namespace star;
 namespace {
 
 // A simulated field as tools hand it to the fit; electrons.
-struct Scene {
+struct DrawnField {
     Field field;
     std::vector<float> sky, variance;
     std::vector<FitUnit> units;
     FitImage image;
 
-    Scene(ThreadPool& pool, const FieldSimulator& simulator, int width, int height, std::uint64_t seed)
-        : field(simulator.make(pool, width, height, 24, seed, 0)) {
+    DrawnField(ThreadPool& pool, const FieldSimulator& simulator, int width, int height, std::uint64_t seed)
+        : field(simulator.make(pool, {width, height, 24, seed, 0})) {
         const Exposure& e = simulator.exposure();
         const double unit = image_unit(e), sigma = native_sigma(e) * unit;
         sky.assign(field.image.size(), float(background_level(e)));
@@ -41,9 +41,10 @@ struct Scene {
 FieldSimulator simulator(double fwhm, double drizzle, double density) {
     Exposure e;
     e.drizzle_sigma = drizzle;
-    Mock m;
-    m.density_min = m.density_max = density;
-    return {Psf::moffat(fwhm, 3, {0, 20}), e, m, {}};
+    SceneOptions scene;
+    scene.mock.emplace();
+    scene.mock->density_min = scene.mock->density_max = density;
+    return {Psf::moffat(fwhm, 3, {0, 20}), e, scene, {}};
 }
 
 struct Tally {
@@ -54,7 +55,7 @@ struct Tally {
 };
 
 // One to one, brightest truth first: within 0.5 FWHM and 0.75 mag. 8 px at the edges are left out.
-Tally tally(const Scene& s, const std::vector<FieldStar>& stars, double fwhm) {
+Tally tally(const DrawnField& s, const std::vector<FieldStar>& stars, double fwhm) {
     const auto inside = [&](double x, double y) {
         return x > 8 && y > 8 && x < s.field.width - 8 && y < s.field.height - 8;
     };
@@ -94,7 +95,7 @@ TEST_CASE("fit: crowded mock fields, with the units of a perfect network and wit
     ThreadPool pool(2);
     for (double drizzle : {0.0, 0.4}) {
         const FieldSimulator sim = simulator(1.7, drizzle, 0.008);
-        const Scene s(pool, sim, 300, 300, 3);
+        const DrawnField s(pool, sim, 300, 300, 3);
         Tally with, without;
         for (Tally* t : {&with, &without}) {
             FieldFit fit(pool, s.image, sim.psf(), {});
@@ -118,7 +119,7 @@ TEST_CASE("fit: crowded mock fields, with the units of a perfect network and wit
 TEST_CASE("fit: the same bits for any number of threads") {
     const FieldSimulator sim = simulator(1.7, 0.4, 0.01);
     ThreadPool one(1), three(3);
-    const Scene s(one, sim, 120, 90, 9);
+    const DrawnField s(one, sim, 120, 90, 9);
     FieldFit a(one, s.image, sim.psf(), {}), b(three, s.image, sim.psf(), {});
     a.find(s.units), b.find(s.units);
     REQUIRE(a.stars().size() > 50);
@@ -140,10 +141,8 @@ TEST_CASE("fit: the same bits for any number of threads") {
 TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its errors are right") {
     ThreadPool pool(2);
     Exposure e;
-    Mock none;
-    none.density_min = none.density_max = 0;
-    const FieldSimulator sim(Psf::moffat(1.7, 3, {0, 20}), e, none, {});
-    const Scene s(pool, sim, 800, 800, 4);
+    const FieldSimulator sim(Psf::moffat(1.7, 3, {0, 20}), e, {}, {});
+    const DrawnField s(pool, sim, 800, 800, 4);
     std::vector<FitStar> places;
     for (int y = 0; y < 60; ++y)
         for (int x = 0; x < 60; ++x) places.push_back({8.3 + 13 * x, 8.7 + 13 * y, 0});
@@ -167,7 +166,7 @@ TEST_CASE("fit: images that are none, and units that make no sense") {
     ThreadPool pool(2);
     const FieldSimulator sim = simulator(1.7, 0, 0.005);
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    Scene s(pool, sim, 60, 50, 2);
+    DrawnField s(pool, sim, 60, 50, 2);
     const auto found = [&](const Psf& psf) {
         FieldFit fit(pool, s.image, psf, {});
         fit.find(s.units);
