@@ -14,10 +14,10 @@ inline constexpr int most_classes = 8;
 /// One blending unit. Coordinates in pixel edges of the image (types.h, Box).
 struct Detection {
     Box box;
-    float score = 0;                   ///< 1 - prod (1 - sigmoid): that there is a unit at all
-    int label = 0;                     ///< the likeliest class, from 0
-    /// Over their sum: the classes' probabilities, given a unit. The sigmoid of each class's logit; with a temperature T
-    /// other than 1, (sigmoid / the largest one)^(1/T).
+    float score = 0;  ///< 1 - prod (1 - sigmoid): that there is a unit at all
+    int label = 0;    ///< the likeliest class, from 0
+    /// Over their sum: the classes' probabilities, given a unit. The sigmoid of each class's logit; with a temperature
+    /// T other than 1, (sigmoid / the largest one)^(1/T).
     float chances[most_classes] = {};
 };
 
