@@ -55,6 +55,28 @@ TEST_CASE("the convolution and its gradients give equal bits in every order of t
     }));
 }
 
+TEST_CASE("the convolution with a residual, and the moments of what it writes, in every order of threads") {
+    for (const ConvCase& c : {ConvCase{{2, 9, 7, 40}, 72, 3, 3, {1, 1, true}},      // two runs, one tile of channels
+                              ConvCase{{2, 3, 2, 520}, 72, 1, 1, {1, 0, true}}}) {  // sums in parts
+        const ConvInputs<bf16> in(c);
+        const auto residual = reference::uniform_values<bf16>(c.y().size(), 9);
+        CHECK(same_in_all_orders([&](Stream s) {
+            const auto x = upload(s, in.x), w = upload(s, in.w), r = upload(s, residual);
+            const auto bias = upload(s, in.bias);
+            const Output<bf16> y(s, c.y());
+            const Output<float> moments(s, conv_runs(c.y()).count * 3 * c.k);
+            const Output<std::byte> workspace(s, cuda::conv_forward_workspace(s, c.x, c.w(), c.how));
+            cuda::conv_forward<bf16>(s, {x.data(), c.x}, {w.data(), c.w()},
+                                     {bias.data(), {r.data(), c.y()}, moments.data()}, c.how, {y.data(), c.y()},
+                                     workspace.data());
+            CHECK((y.intact() && moments.intact() && workspace.intact()));
+            std::vector<float> wide = moments.values();
+            for (bf16 v : y.values()) wide.push_back(widen(v));
+            return wide;
+        }));
+    }
+}
+
 TEST_CASE("the public gradients on a CUDA stream are the CUDA kernels, with memory as rehearsed") {
     Queue q;
     const ConvCase c{{2, 3, 3, 8}, 256, 3, 3, {1, 1}};  // sums of dx in parts
