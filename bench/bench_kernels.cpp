@@ -1,6 +1,6 @@
 // The speed of the convolutions with the networks' own shapes, in percent of what could be done at most, measured in
 // turns with each: on a CPU multiply-adds that never leave the registers, on a GPU a large matrix product by cuBLAS.
-// Refuses to time a wrong result.
+// And of what else a detector does, in percent of a copy's rate. Refuses to time a wrong result.
 #include <dlfcn.h>
 
 #include <cmath>
@@ -14,6 +14,7 @@
 #include <string>
 
 #include "bench/ceiling.h"
+#include "bench/detection.h"
 #include "bench/layers.h"
 #include "bench/matrix_product.h"
 #include "bench/timing.h"
@@ -217,6 +218,33 @@ void time_layer(const std::string& network, const Layer& layer, Stream stream, c
     }
 }
 
+struct DetectionRow {
+    std::string name, shape;
+    double bytes, copy_rate;
+    Times times;
+    double percent() const { return 100 * bytes / times.median / copy_rate; }
+};
+
+/// The rest of a detector, against a copy.
+void time_detection(Stream stream, const Options& options, std::vector<DetectionRow>& rows) {
+    std::unique_ptr<Copy> copy;
+    for (const auto& [name, make] : detection_tasks(stream)) {
+        if (("detection " + name).find(options.filter) == std::string::npos) continue;
+        if (!copy) copy = std::make_unique<Copy>(stream);
+        const Task task = make();
+        task.queue();
+        task.check();
+        const PairedTimes times = time_in_turns(
+            options.seconds, [&] { task.queue(), synchronize(stream); }, [&] { copy->run(); });
+        rows.push_back({task.name, task.shape, task.bytes, copy->bytes() / times.ceiling.quartile, times.work});
+        const DetectionRow& r = rows.back();
+        std::printf("detection %-15s %-24s %9.3f ms +-%4.1f %% %7.1f GB/s of what must be moved, %5.1f %% of a copy\n",
+                    r.name.c_str(), r.shape.c_str(), 1e3 * r.times.median, 100 * r.times.spread,
+                    1e-9 * r.bytes / r.times.median, r.percent());
+        std::fflush(stdout);
+    }
+}
+
 /// OpenBLAS, where it is installed, with as many threads: a matrix product of 1536 rows and columns.
 void time_openblas(ThreadPool& pool, double seconds) {
     // It doesn't know the newest processors by name, and would fall back to code for old ones; a user's choice stands.
@@ -263,7 +291,8 @@ void print_means(const std::vector<Row>& rows) {
                     1e3 * m.seconds, m.count);
 }
 
-void write_json(const std::vector<Row>& rows, const Options& options, Stream stream) {
+void write_json(const std::vector<Row>& rows, const std::vector<DetectionRow>& detection, const Options& options,
+                Stream stream) {
     const std::string device = device_name(stream);
     std::ofstream out(options.json);
     out << "{\"device\": \"" << device << "\", \"threads\": " << stream.pool->threads() << ", \"type\": \""
@@ -278,6 +307,15 @@ void write_json(const std::vector<Row>& rows, const Options& options, Stream str
         if (r.ceiling > 0) out << ", \"ceiling_flops\": " << r.ceiling << ", \"percent\": " << r.percent();
         if (r.processor_ceiling > 0) out << ", \"processor_percent\": " << r.processor_percent();
         out << "}";
+        separator = ",\n";
+    }
+    out << "\n], \"detection\": [";
+    separator = "\n";
+    for (const DetectionRow& r : detection) {
+        out << separator << "  {\"operation\": \"" << r.name << "\", \"shape\": \"" << r.shape
+            << "\", \"median_s\": " << r.times.median << ", \"best_s\": " << r.times.best
+            << ", \"spread\": " << r.times.spread << ", \"runs\": " << r.times.runs << ", \"bytes\": " << r.bytes
+            << ", \"copy_bytes_per_s\": " << r.copy_rate << ", \"percent\": " << r.percent() << "}";
         separator = ",\n";
     }
     out << "\n]}\n";
@@ -327,7 +365,7 @@ Options parse(int argc, char** argv) {
 void run(const Options& options) {
     ThreadPool pool(options.threads, options.isa);
     if (options.device.kind == Device::Kind::cuda && cuda_devices() == 0)
-        fail(Fault::device, "no CUDA device can be used here");
+        fail(Fault::device, "no CUDA device can be used here: ", cuda_trouble());
     const StreamOwner stream(options.device, &pool);
     MatrixProduct product(stream);
     const Top top = top_of(stream, product);
@@ -349,8 +387,10 @@ void run(const Options& options) {
             else
                 time_layer<float>(name, l, stream, options, top, rows);
         }
+    std::vector<DetectionRow> detection;
+    time_detection(stream, options, detection);
     print_means(rows);
-    if (!options.json.empty()) write_json(rows, options, stream);
+    if (!options.json.empty()) write_json(rows, detection, options, stream);
 }
 
 }  // namespace

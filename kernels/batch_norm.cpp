@@ -58,24 +58,28 @@ float inverse_std(double variance, float epsilon) { return float(1 / std::sqrt(v
 namespace cpu {
 
 template <class T>
+void batch_norm_moments(Stream stream, View<const T> x, BatchNormRuns runs, float* moments) {
+    const int channels = runs.channels;
+    stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
+        float* const out = moments + run * 3 * channels;
+        run_moments(x.data + run * runs.rows_per_run * channels, runs.in(run), channels, out, out + channels,
+                    out + 2 * channels);
+    });
+}
+
+template <class T>
 void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual,
-                        View<T> y, View<float> saved, float* partial) {
+                        View<T> y, View<float> saved, BatchNormMoments moments) {
     const BatchNormRuns runs = batch_norm_runs(x.shape);
     const int channels = runs.channels;
     float *const mean = saved.data, *const inv_std = saved.data + channels;
-    if (!how.frozen)
-        stream.pool->for_each(runs.count, [&](std::int64_t run, int) {
-            float* const out = partial + run * 3 * channels;
-            run_moments(x.data + run * runs.rows_per_run * channels, runs.in(run), channels, out, out + channels,
-                        out + 2 * channels);
-        });
     stream.pool->for_range(channels, channel_grain, [&](std::int64_t first, std::int64_t last, int) {
         for (int c = int(first); c < last; ++c) {
             if (how.frozen) {
                 mean[c] = p.mean[c], inv_std[c] = inverse_std(p.variance[c], how.epsilon);
                 continue;
             }
-            const Moments m = add_runs(partial, runs, c);
+            const Moments m = add_runs(moments.data, moments.runs, c);
             mean[c] = float(m.mean), inv_std[c] = inverse_std(m.square / double(runs.rows), how.epsilon);
             const double unbiased = m.square / double(std::max<std::int64_t>(runs.rows - 1, 1));
             if (!std::isfinite(m.mean) || !std::isfinite(unbiased))
@@ -178,15 +182,29 @@ void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, floa
 }  // namespace cpu
 
 template <class T>
+void batch_norm_moments(Stream stream, View<const T> x, BatchNormRuns runs, float* moments) {
+    require(x.size() > 0 && runs.rows * runs.channels == x.size() && runs.channels == x.shape.c &&
+                runs.rows_per_run >= 1 && runs.count == ceil_div(runs.rows, runs.rows_per_run),
+            "batch_norm_moments: no data, or the runs aren't x's");
+    on<cpu::batch_norm_moments<T>, cuda::batch_norm_moments<T>>(stream, x, runs, moments);
+}
+
+template <class T>
 void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual,
-                        View<T> y, View<float> saved, Arena& scratch) {
+                        View<T> y, View<float> saved, Arena& scratch, BatchNormMoments known) {
     require(x.size() > 0, "batch_norm_forward: no data");
     require(x.shape == y.shape && (!residual.data || residual.shape == x.shape), "batch_norm_forward: shapes differ");
     require(saved.shape == Shape{2, 1, 1, x.shape.c}, "batch_norm_forward: saved is not (2,1,1,C)");
     require(how.epsilon >= 0, "batch_norm_forward: epsilon is negative");
     const Arena::Scope scope(scratch);
-    const auto partial = scratch.take<float>(how.frozen ? 0 : batch_norm_runs(x.shape).count * 3 * x.shape.c);
-    on<cpu::batch_norm_forward<T>, cuda::batch_norm_forward<T>>(stream, x, p, how, residual, y, saved, partial.data);
+    if (!how.frozen && known.runs.count == 0) {
+        known.runs = batch_norm_runs(x.shape);
+        const auto moments = scratch.take<float>(known.runs.count * 3 * x.shape.c);
+        batch_norm_moments<T>(stream, x, known.runs, moments.data);
+        known.data = moments.data;
+    }
+    require(how.frozen || known.runs.rows * known.runs.channels == x.size(), "batch_norm_forward: moments aren't x's");
+    on<cpu::batch_norm_forward<T>, cuda::batch_norm_forward<T>>(stream, x, p, how, residual, y, saved, known);
 }
 
 template <class T>
@@ -214,10 +232,12 @@ void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, floa
     on<cpu::batch_norm_fold<T>, cuda::batch_norm_fold<T>>(stream, w, p, epsilon, folded_w, folded_bias);
 }
 
+template void batch_norm_moments(Stream, View<const float>, BatchNormRuns, float*);
+template void batch_norm_moments(Stream, View<const bf16>, BatchNormRuns, float*);
 template void batch_norm_forward(Stream, View<const float>, BatchNormParams, BatchNorm, View<const float>, View<float>,
-                                 View<float>, Arena&);
+                                 View<float>, Arena&, BatchNormMoments);
 template void batch_norm_forward(Stream, View<const bf16>, BatchNormParams, BatchNorm, View<const bf16>, View<bf16>,
-                                 View<float>, Arena&);
+                                 View<float>, Arena&, BatchNormMoments);
 template void batch_norm_backward(Stream, View<const float>, View<const float>, View<const float>, View<const float>,
                                   const float*, BatchNorm, View<float>, View<float>, float*, float*, Arena&);
 template void batch_norm_backward(Stream, View<const bf16>, View<const bf16>, View<const bf16>, View<const float>,

@@ -252,21 +252,25 @@ Grid over_runs(const BatchNormRuns& runs, int pack) {
 }  // namespace
 
 template <class T>
+void batch_norm_moments(Stream stream, View<const T> x, BatchNormRuns runs, float* moments) {
+    with_packs<T>(runs.channels % (16 / sizeof(T)) == 0 && aligned(x.data), [&](auto pack) {
+        launch(stream, over_runs(runs, pack.value), run_moments<T, pack.value>, x.data, runs, moments);
+    });
+}
+
+template <class T>
 void batch_norm_forward(Stream stream, View<const T> x, BatchNormParams p, BatchNorm how, View<const T> residual,
-                        View<T> y, View<float> saved, float* partial) {
+                        View<T> y, View<float> saved, BatchNormMoments moments) {
+    if (how.frozen)
+        launch(stream, {{unsigned(ceil_div(x.shape.c, threads))}, threads}, running_statistics, p, how.epsilon,
+               x.shape.c, saved.data);
+    else
+        launch(stream, over_channels(x.shape.c), batch_statistics, moments.data, moments.runs, p, how, saved.data);
     const BatchNormRuns runs = batch_norm_runs(x.shape);
     const bool whole = runs.channels % (16 / sizeof(T)) == 0 && aligned(x.data, residual.data, y.data);
     with_packs<T>(whole, [&](auto pack) {
         const Forward<T> f{x.data, residual.data, y.data, p.gamma, p.beta, saved.data, how.relu};
-        const Grid data = over_runs(runs, pack.value);
-        if (how.frozen) {
-            launch(stream, {{unsigned(ceil_div(runs.channels, threads))}, threads}, running_statistics, p, how.epsilon,
-                   runs.channels, saved.data);
-        } else {
-            launch(stream, data, run_moments<T, pack.value>, x.data, runs, partial);
-            launch(stream, over_channels(runs.channels), batch_statistics, partial, runs, p, how, saved.data);
-        }
-        launch(stream, data, apply<T, pack.value>, f, runs);
+        launch(stream, over_runs(runs, pack.value), apply<T, pack.value>, f, runs);
     });
 }
 
@@ -296,10 +300,12 @@ void batch_norm_fold(Stream stream, View<const float> w, BatchNormParams p, floa
     launch(stream, {{unsigned(w.shape.n)}, threads}, fold<T>, w.data, filter, p, epsilon, folded_w.data, folded_bias);
 }
 
+template void batch_norm_moments(Stream, View<const float>, BatchNormRuns, float*);
+template void batch_norm_moments(Stream, View<const bf16>, BatchNormRuns, float*);
 template void batch_norm_forward(Stream, View<const float>, BatchNormParams, BatchNorm, View<const float>, View<float>,
-                                 View<float>, float*);
+                                 View<float>, BatchNormMoments);
 template void batch_norm_forward(Stream, View<const bf16>, BatchNormParams, BatchNorm, View<const bf16>, View<bf16>,
-                                 View<float>, float*);
+                                 View<float>, BatchNormMoments);
 template void batch_norm_backward(Stream, View<const float>, View<const float>, View<const float>, View<const float>,
                                   const float*, BatchNorm, View<float>, View<float>, float*, float*, float*, float*);
 template void batch_norm_backward(Stream, View<const bf16>, View<const bf16>, View<const bf16>, View<const float>,

@@ -52,14 +52,16 @@ void check(const char* operation, Shape x, Shape w, Shape y, Conv how) {
 }  // namespace
 
 template <class T>
-void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+void conv_forward(Stream stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y,
                   Arena& scratch) {
     check("conv_forward", x.shape, w.shape, y.shape, how);
+    require(!end.residual.data || (end.residual.shape == y.shape && end.residual.data != y.data),
+            "conv_forward: the residual isn't of y's shape, or is y's memory");
     const Arena::Scope scope(scratch);
     const auto bytes =
         measure<cpu::conv_forward_workspace, cuda::conv_forward_workspace>(stream, x.shape, w.shape, how);
     std::byte* workspace = scratch.take<std::byte>(bytes).data;
-    on<cpu::conv_forward<T>, cuda::conv_forward<T>>(stream, x, w, bias, how, y, workspace);
+    on<cpu::conv_forward<T>, cuda::conv_forward<T>>(stream, x, w, end, how, y, workspace);
 }
 
 template <class T>
@@ -83,8 +85,8 @@ void conv_backward_weight(Stream stream, View<const T> x, View<const T> dy, Conv
     on<cpu::conv_backward_weight<T>, cuda::conv_backward_weight<T>>(stream, x, dy, how, dw, dbias, workspace);
 }
 
-template void conv_forward(Stream, View<const float>, View<const float>, const float*, Conv, View<float>, Arena&);
-template void conv_forward(Stream, View<const bf16>, View<const bf16>, const float*, Conv, View<bf16>, Arena&);
+template void conv_forward(Stream, View<const float>, View<const float>, ConvEnd<float>, Conv, View<float>, Arena&);
+template void conv_forward(Stream, View<const bf16>, View<const bf16>, ConvEnd<bf16>, Conv, View<bf16>, Arena&);
 template void conv_backward_input(Stream, View<const float>, View<const float>, Conv, View<float>, Arena&);
 template void conv_backward_input(Stream, View<const bf16>, View<const bf16>, Conv, View<bf16>, Arena&);
 template void conv_backward_weight(Stream, View<const float>, View<const float>, Conv, View<float>, float*, Arena&);

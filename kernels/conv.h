@@ -1,6 +1,6 @@
 // Two-dimensional convolution and its two gradients, as implicit matrix products.
 #pragma once
-#include "kernels/arena.h"
+#include "kernels/batch_norm.h"
 
 namespace star {
 
@@ -8,6 +8,21 @@ struct Conv {
     int stride = 1, pad = 0;
     bool relu = false;  ///< forward only: y = max(y, 0) before it is rounded
 };
+
+/// What becomes of a sum on its way to y, and what is told of y besides: what would else be passes over memory of their
+/// own. Made from a bias alone where one is expected.
+template <class T>
+struct ConvEnd {
+    const float* bias;       ///< (K), or null for none
+    View<const T> residual;  ///< of y's shape, not y's memory: added behind the bias; data = null for none
+    float* moments;          ///< overwritten with batch_norm_moments() of y in conv_runs(y); null for none
+
+    ConvEnd(const float* bias = nullptr, View<const T> residual = {}, float* moments = nullptr)
+        : bias(bias), residual(residual), moments(moments) {}
+};
+
+/// The runs of y's pixels whose moments are found with it: a GPU's tiles of pixels.
+constexpr BatchNormRuns conv_runs(Shape y) { return batch_norm_runs(y, 128); }
 
 /// The shape of y for x (N,H,W,C) and w (K,R,S,C).
 constexpr Shape conv_shape(Shape x, Shape w, Conv how) {
@@ -20,15 +35,15 @@ constexpr Shape conv_shape(Shape x, Shape w, Conv how) {
 // Throws Error if the shapes disagree, an extent is below 1, or stride < 1, pad < 0.
 // Temporary memory comes from `scratch` and is back when the call returns.
 
-/// y[n,i,j,k] = bias[k] + sum_{r,s,c} x[n, i*stride - pad + r, j*stride - pad + s, c] * w[k,r,s,c]
-/// with x = 0 outside the image; then max(., 0) if how.relu; rounded once to T.
+/// y[n,i,j,k] = bias[k] + residual[n,i,j,k] + sum_{r,s,c} x[n, i*stride - pad + r, j*stride - pad + s, c] * w[k,r,s,c]
+/// with x = 0 outside the image; then max(., 0) if how.relu; rounded once to T (a CPU rounds the sum to T before it
+/// adds the residual).
 ///   x     (N,H,W,C)   any C >= 1
 ///   w     (K,R,S,C)
-///   bias  (K)         or null for none
+///   end   or a bias alone
 ///   y     (N,I,J,K)   overwritten; conv_shape()
 template <class T>
-void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
-                  Arena& scratch);
+void conv_forward(Stream stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y, Arena& scratch);
 
 /// The gradient by x of dot(dy, conv_forward(x)) without ReLU:
 /// dx[n,h,v,c] = sum_{k,r,s} dy[n,i,j,k] * w[k,r,s,c] over all i,j with i*stride - pad + r = h, j*stride - pad + s = v.
@@ -48,8 +63,7 @@ void conv_backward_weight(Stream stream, View<const T> x, View<const T> dy, Conv
 
 namespace cpu {
 template <class T>
-void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
-                  std::byte* workspace);
+void conv_forward(Stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y, std::byte* workspace);
 template <class T>
 void conv_backward_input(Stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, std::byte* workspace);
 template <class T>
@@ -63,8 +77,7 @@ std::int64_t conv_backward_weight_workspace(Stream, Shape x, Shape w, Conv how);
 namespace cuda {
 /// Tensor cores for bf16, plain FMA for float.
 template <class T>
-void conv_forward(Stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
-                  std::byte* workspace);
+void conv_forward(Stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y, std::byte* workspace);
 template <class T>
 void conv_backward_input(Stream, View<const T> dy, View<const T> w, Conv how, View<T> dx, std::byte* workspace);
 template <class T>

@@ -87,7 +87,7 @@ void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv 
     // Beyond the filter, phases have no taps: their pixels are zero, and are all that this leaves so.
     if (how.stride > std::min(w.shape.h, w.shape.w))
         star::fill_zero(stream, dx.data, std::size_t(dx.size()) * sizeof(T));
-    ConvPixels<T> q{dy.data, dx.data, nullptr, false, 0, {}, splits(dx.shape, w.shape, how), at.partial};
+    ConvPixels<T> q{dy.data, dx.data, {}, false, 0, {}, splits(dx.shape, w.shape, how), at.partial};
     const auto flush = [&] {
         if (q.phases) conv_pixels(stream, q);
         q.phases = 0;

@@ -19,24 +19,14 @@ struct BiasShared {
     float sum[bias_rows][bias_channels];
 };
 
-/// Sums of two weights in sequence, which one lane holds: in rows i and i + 8 of a fragment.
-struct alignas(8) Pair {
-    float x[2];
-};
-using Slice = tensor::AcrossDepth<tensor::tile_rows>;
-static_assert(Slice::row_of(8) == Slice::row_of(0) + 1 && Slice::row_of(7) % 2 == 0);
-
-/// Stores them from row `row` of the product on. to: the weights of their channel.
+/// Stores a sum of row `row` of the product. to: the weights of its channel. Lanes of a warp fill sectors of 8 weights.
 template <Pieces how>
-__device__ void store(Pair sums, int row, const ConvGrid& g, float* to) {
-    const int rows = weights::rows_of<how>(g);
-    if constexpr (how == Pieces::whole) {  // rows is even, and so are all offsets
-        if (row < rows) *reinterpret_cast<Pair*>(to + row) = sums;
+__device__ void store(float sum, int row, const ConvGrid& g, float* to) {
+    if (row >= weights::rows_of<how>(g)) return;
+    if constexpr (how == Pieces::line) {
+        if (row % tensor::piece < g.taps_w) to[row / tensor::piece * g.taps_w + row % tensor::piece] = sum;
     } else {
-        const int weight = how == Pieces::line ? row / tensor::piece * g.taps_w + row % tensor::piece : row;
-        for (int i = 0; i < 2; ++i)
-            if (row + i < rows && (how != Pieces::line || row % tensor::piece + i < g.taps_w))
-                to[weight + i] = sums.x[i];
+        to[row] = sum;
     }
 }
 
@@ -53,12 +43,11 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(Problem<bf16> 
 #pragma unroll
         for (int n = 0; n < sums.n_count; ++n)
 #pragma unroll
-            for (int i = 0; i < 2; ++i) {
-                const int row = tile.first_weight + sums.row + 16 * m + Slice::row_of(c_row(lane(), i));
-                const int k = tile.first_k + sums.column + n / 2 * 16 + Slice::row_of(n % 2 * 8 + c_col(lane(), i));
+            for (int i = 0; i < 4; ++i) {
+                const int row = tile.first_weight + sums.row + 16 * m + c_row(lane(), i);
+                const int k = tile.first_k + sums.column + 8 * n + c_col(lane(), i);
                 if (k < q.plan.channels)
-                    store<how>({sums.sum[m][n].x[i], sums.sum[m][n].x[i + 2]}, row, q.grid,
-                               tile.partial + std::int64_t{k} * q.plan.weights);
+                    store<how>(sums.sum[m][n].x[i], row, q.grid, tile.partial + std::int64_t{k} * q.plan.weights);
             }
 }
 

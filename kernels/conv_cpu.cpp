@@ -2,6 +2,7 @@
 // do. The right matrix (weights) is packed once per call; the left one (pixels under the filter) is fetched block by
 // block.
 #include "kernels/conv_plan.h"
+#include "kernels/elementwise.h"
 
 namespace star {
 namespace {
@@ -156,14 +157,18 @@ std::int64_t workspace_of(Stream stream, const ConvGrid& grid) {
 namespace cpu {
 
 template <class T>
-void conv_forward(Stream stream, View<const T> x, View<const T> w, const float* bias, Conv how, View<T> y,
+void conv_forward(Stream stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y,
                   std::byte* workspace) {
     const auto pack = [&](const ConvKernels<T>& kernels, const Plan& plan, int block, int panel, float* to) {
         const std::int64_t depth = plan.grid.depth();
         kernels.pack_columns(w.data + std::int64_t{panel} * plan.panels.wide * depth + plan.blocks.first(block), depth,
                              plan.panels.valid(panel), plan.blocks.size(block), to, plan.panels.width(panel));
     };
-    convolve(stream, forward_grid(x.shape, w.shape, how), x.data, pack, Outputs<T>{bias, how.relu, y.data}, workspace);
+    const bool relu = how.relu && !end.residual.data;
+    convolve(stream, forward_grid(x.shape, w.shape, how), x.data, pack, Outputs<T>{end.bias, relu, y.data}, workspace);
+    // What follows reads y again, from a cache: the product bounds the time here.
+    if (end.residual.data) add<T>(stream, y, end.residual, how.relu, y);
+    if (end.moments) batch_norm_moments<T>(stream, y, conv_runs(y.shape), end.moments);
 }
 
 template <class T>
@@ -202,8 +207,8 @@ std::int64_t conv_backward_input_workspace(Stream stream, Shape x, Shape w, Conv
     return most;
 }
 
-template void conv_forward(Stream, View<const float>, View<const float>, const float*, Conv, View<float>, std::byte*);
-template void conv_forward(Stream, View<const bf16>, View<const bf16>, const float*, Conv, View<bf16>, std::byte*);
+template void conv_forward(Stream, View<const float>, View<const float>, ConvEnd<float>, Conv, View<float>, std::byte*);
+template void conv_forward(Stream, View<const bf16>, View<const bf16>, ConvEnd<bf16>, Conv, View<bf16>, std::byte*);
 template void conv_backward_input(Stream, View<const float>, View<const float>, Conv, View<float>, std::byte*);
 template void conv_backward_input(Stream, View<const bf16>, View<const bf16>, Conv, View<bf16>, std::byte*);
 

@@ -15,12 +15,18 @@ constexpr int least_part = 8 * pixels::part_unit, most_splits = 8;
 // Tiles and parts of one image: a batch of four then has a block for each of an A100's 108 processors.
 constexpr int few_tiles = 32;
 
+/// The finished tile: at first the residual's. Rows are 16 bytes longer than a pass over the banks.
+template <int channels>
+struct Finished {
+    bf16 y[tensor::tile_rows][channels + piece];
+    float part[tensor::threads];  // of a channel's sum
+};
+
 template <int channels>
 struct Shared {
     union {
         tensor::Stage<tensor::AlongDepth<tensor::tile_rows>, tensor::AlongDepth<channels>> stage[tensor::stages];
-        // The finished tile; rows 16 bytes longer than a pass over the banks.
-        bf16 y[tensor::tile_rows][channels + piece];
+        Finished<channels> finished;
     };
 };
 
@@ -33,9 +39,15 @@ __device__ std::int64_t out_pixel(std::int64_t pixel, const ConvGrid& g) {
 }
 
 template <class T>
-__device__ T finish(float sum, int k, const ConvPixels<T>& q) {
-    if (q.bias) sum += q.bias[k];
+__device__ T finish(float sum, int k, T residual, const ConvPixels<T>& q) {
+    if (q.end.bias) sum += q.end.bias[k];
+    if (q.end.residual.data) sum += widen(residual);
     return narrow<T>(q.relu && sum < 0 ? 0.0f : sum);  // NaN stays
+}
+
+template <class T>
+__device__ T finish(float sum, int k, std::int64_t at, const ConvPixels<T>& q) {
+    return finish(sum, k, q.end.residual.data ? q.end.residual.data[at] : T{}, q);
 }
 
 /// Where a part of a sum waits for the others.
@@ -46,22 +58,52 @@ __device__ float& part_of(std::int64_t pixel, int k, int split, const ConvPixels
     return q.partial[(split * pixels + pixel) * out.c + k];
 }
 
-/// The finished tile, 16 bytes at a time where they are aligned.
-template <int channels>
-__device__ void store(const bf16 (&y)[tensor::tile_rows][channels + piece], const Tile& tile, const ConvGrid& g,
-                      bf16* out) {
+/// Copies between a tile and an array of out's shape, 16 bytes at a time where they are aligned. copy(tile's, array's).
+template <int channels, class T, class Copy>
+__device__ void walk_tile(Finished<channels>& s, const Tile& tile, const ConvGrid& g, T* all, Copy copy) {
     const std::int64_t count = pixels_of(g);
     const int K = g.out.c;
-    const bool whole = K % piece == 0 && reinterpret_cast<std::uintptr_t>(out) % sizeof(Piece) == 0;
+    const bool whole = K % piece == 0 && reinterpret_cast<std::uintptr_t>(all) % sizeof(Piece) == 0;
     for (int j = int(threadIdx.x); j < tensor::tile_rows * channels / piece; j += tensor::threads) {
         const int row = j / (channels / piece), column = j % (channels / piece) * piece, k = tile.first_k + column;
         if (tile.first_pixel + row >= count) break;
-        bf16* to = out + out_pixel(tile.first_pixel + row, g) * K + k;
+        T* const at = all + out_pixel(tile.first_pixel + row, g) * K + k;
+        using P = std::conditional_t<std::is_const_v<T>, const Piece, Piece>;
         if (whole && k < K)
-            *reinterpret_cast<Piece*>(to) = *reinterpret_cast<const Piece*>(&y[row][column]);
+            copy(*reinterpret_cast<Piece*>(&s.y[row][column]), *reinterpret_cast<P*>(at));
         else
-            for (int i = 0; i < piece && k + i < K; ++i) to[i] = y[row][column + i];
+            for (int i = 0; i < piece && k + i < K; ++i) copy(s.y[row][column + i], at[i]);
     }
+}
+
+/// A channel's sum over the tile's rows of f(y): a few threads take every second or fourth row each, and are added in
+/// order. Every one of them gets it. All threads call.
+template <int channels, class F>
+__device__ float channel_sum(Finished<channels>& s, int rows, F f) {
+    constexpr int groups = tensor::threads / channels;
+    const int column = int(threadIdx.x) % channels;
+    float sum = 0;
+    for (int row = int(threadIdx.x) / channels; row < rows; row += groups) sum += f(widen(s.y[row][column]));
+    sync_block();  // an earlier sum has been read
+    s.part[threadIdx.x] = sum;
+    sync_block();  // all parts are there
+    sum = 0;
+    for (int i = 0; i < groups; ++i) sum += s.part[i * channels + column];
+    return sum;
+}
+
+/// The tile's rows are a run of conv_runs(): its moments (batch_norm.h), from the tile as it was rounded.
+template <int channels>
+__device__ void store_moments(Finished<channels>& s, const Tile& tile, const ConvGrid& g, float* moments) {
+    const std::int64_t left = pixels_of(g) - tile.first_pixel;
+    const int rows = left < tensor::tile_rows ? int(left) : tensor::tile_rows, K = g.out.c;
+    const float mean = channel_sum(s, rows, [](float v) { return v; }) / float(rows);
+    const float sum = channel_sum(s, rows, [&](float v) { return v - mean; });
+    const float square = channel_sum(s, rows, [&](float v) { return (v - mean) * (v - mean); });
+    const int k = tile.first_k + int(threadIdx.x);
+    if (threadIdx.x >= channels || k >= K) return;
+    float* const to = moments + tile.first_pixel / tensor::tile_rows * 3 * K + k;
+    to[0] = mean, to[K] = sum, to[2 * std::int64_t{K}] = square;
 }
 
 /// channels: 128 or 64 per block.
@@ -76,6 +118,11 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf1
     tensor::multiply(s.stage, fetch, ceil_div(tile.depth, tensor::slice), sums);
 
     sync_block();  // the last slice is read: its memory becomes the finished tile
+    auto& done = s.finished;
+    if (q.splits == 1 && q.end.residual.data) {
+        walk_tile(done, tile, g, q.end.residual.data, [](auto& y, const auto& from) { y = from; });
+        sync_block();  // the residual is there
+    }
     const std::int64_t count = pixels_of(g);
 #pragma unroll
     for (int m = 0; m < sums.m_count; ++m)
@@ -87,12 +134,14 @@ __global__ void __launch_bounds__(tensor::threads, 2) tensor_tile(ConvPixels<bf1
                 const int k = tile.first_k + column;
                 const float sum = sums.sum[m][n].x[i];
                 if (q.splits == 1)
-                    s.y[row][column] = k < g.out.c ? finish(sum, k, q) : bf16{0};
+                    done.y[row][column] = k < g.out.c ? finish(sum, k, done.y[row][column], q) : bf16{0};
                 else if (k < g.out.c && tile.first_pixel + row < count)
                     part_of(out_pixel(tile.first_pixel + row, g), k, int(blockIdx.z), q) = sum;
             }
+    if (q.splits > 1) return;
     sync_block();  // the tile is whole
-    if (q.splits == 1) store<channels>(s.y, tile, g, q.out);
+    walk_tile(done, tile, g, q.out, [](const auto& y, auto& to) { to = y; });
+    if (q.end.moments) store_moments(done, tile, g, q.end.moments);
 }
 
 __global__ void __launch_bounds__(plain::threads) plain_tile(ConvPixels<float> q) {
@@ -110,8 +159,9 @@ __global__ void __launch_bounds__(plain::threads) plain_tile(ConvPixels<float> q
             const std::int64_t p = tile.first_pixel + sums.row() + 16 * i;
             const int k = tile.first_k + sums.column() + 16 * j;
             if (p >= pixels_of(g) || k >= g.out.c) continue;
+            const std::int64_t at = out_pixel(p, g) * g.out.c + k;
             if (q.splits == 1)
-                q.out[out_pixel(p, g) * g.out.c + k] = finish(sums.sum[i][j], k, q);
+                q.out[at] = finish(sums.sum[i][j], k, at, q);
             else
                 part_of(out_pixel(p, g), k, int(blockIdx.z), q) = sums.sum[i][j];
         }
@@ -125,7 +175,7 @@ __global__ void __launch_bounds__(256) add_parts(ConvPixels<T> q) {
     if (i < size) {
         float sum = q.partial[i];
         for (int split = 1; split < q.splits; ++split) sum += q.partial[split * size + i];
-        q.out[i] = finish(sum, int(i % out.c), q);
+        q.out[i] = finish(sum, int(i % out.c), i, q);
     }
 }
 
@@ -194,7 +244,10 @@ void conv_pixels(Stream stream, const ConvPixels<T>& q) {
     std::int64_t most_pixels = 0;
     for (int i = 0; i < q.phases; ++i) most_pixels = std::max(most_pixels, q.phase[i].grid.pixels());
     launch_product(stream, q, {1, unsigned(q.phases), unsigned(q.splits)}, most_pixels);
-    if (q.splits > 1) launch(stream, {{tiles(q.phase[0].grid.out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
+    const Shape out = q.phase[0].grid.out;
+    if (q.splits > 1) launch(stream, {{tiles(out.size(), 1, 256, 1)}, 256}, add_parts<T>, q);
+    if (q.end.moments && (q.splits > 1 || std::is_same_v<T, float>))  // no block has a finished run: small, or exact
+        cuda::batch_norm_moments<T>(stream, {q.out, out}, conv_runs(out), q.end.moments);
 }
 template void conv_pixels(Stream, const ConvPixels<float>&);
 template void conv_pixels(Stream, const ConvPixels<bf16>&);

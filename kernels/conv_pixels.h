@@ -12,15 +12,15 @@ struct ConvPhase {
     const T* w;
 };
 
-/// out(pixel, k) = bias[k] + the sum, then max(., 0) if relu, rounded once to T; other pixels of `out` stay. Every
-/// phase has the same source and out. Each sum is taken in order of depth, d = (r * taps_w + s) * source.c + c, in
-/// `splits` parts that are added in order.
+/// out(pixel, k) = bias[k] + residual(pixel, k) + the sum, then max(., 0) if relu, rounded once to T; other pixels of
+/// `out` stay. Moments are asked for only where one phase is all of `out`. Every phase has the same source and out.
+/// Each sum is taken in order of depth, d = (r * taps_w + s) * source.c + c, in `splits` parts that are added in order.
 template <class T>
 struct ConvPixels {
     static constexpr int most_phases = 4;
     const T* source;
     T* out;
-    const float* bias;  ///< or null
+    ConvEnd<T> end;
     bool relu;
     int phases;
     ConvPhase<T> phase[most_phases];

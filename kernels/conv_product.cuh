@@ -36,57 +36,26 @@ struct AlongDepth {
     __device__ Piece& at(int row, int p) { return data[row * pieces + (p ^ row / 2 % pieces)]; }
     __device__ FragA a(int row, int d) { return load_a(mine(row, a_source(lane()), d)); }
     __device__ FragB2 b2(int row, int d) { return load_b2(mine(row, b2_source(lane()), d)); }
-    /// The row, from the first of 16, that is row i of a fragment.
-    static constexpr int row_of(int i) { return i; }
 
 private:
     __device__ const bf16* mine(int row, Element e, int d) { return at(row + e.row, (d + e.k) / piece).x; }
 };
 
-/// A slice of an operand that lies in memory along its rows: one line per depth. A fragment wants neighbours in depth
-/// side by side, so a lane reads the words of two neighbouring rows at the depths it needs and recombines their halves:
-/// rows 2i and 2i + 1 of memory are rows i and i + 8 of the fragment. The words of a warp are 8 in sequence on every
-/// second line; pieces change places within a line so that these lines fall in different banks, as do eight pieces in
-/// sequence.
+/// A slice of an operand that lies in memory along its rows: one line per depth. Loads turn it. Eight lines begin in
+/// the same bank; pieces change places within a line so that the same piece of eight lines in sequence falls in
+/// different banks, as do eight pieces in sequence.
 template <int rows>
 struct AcrossDepth {
     static constexpr int pieces = rows / piece;  // of a line
+    static_assert(pieces % 8 == 0);
     Piece data[slice * pieces];
 
-    __device__ Piece& at(int d, int p) { return data[place(d, p)]; }
-    __device__ FragA a(int row, int d) const {
-        const Words w = words(row, d);
-        return {
-            {w.x[0].x[0], w.x[1].x[0], w.x[0].x[1], w.x[1].x[1], w.x[2].x[0], w.x[3].x[0], w.x[2].x[1], w.x[3].x[1]}};
-    }
-    __device__ FragB2 b2(int row, int d) const {
-        const Words w = words(row, d);
-        return {{{{w.x[0].x[0], w.x[1].x[0], w.x[2].x[0], w.x[3].x[0]}},
-                 {{w.x[0].x[1], w.x[1].x[1], w.x[2].x[1], w.x[3].x[1]}}}};
-    }
-    static constexpr int row_of(int i) { return i % 8 * 2 + i / 8; }
-
-    static constexpr int place(int d, int p) { return d * pieces + (p ^ (d & 6)); }
-    /// Where word i of a lane begins, in elements from `data`; rows [row, row + 16), depths [d, d + 16), multiples
-    /// of 16.
-    static constexpr int word_at(int lane, int i, int row, int d) {
-        const int pair = lane / 4;
-        return place(d + b_row(lane, i), (row >> 3) + (pair >> 2)) * piece + (pair & 3) * 2;
-    }
+    __device__ Piece& at(int d, int p) { return data[d * pieces + (p ^ d % 8)]; }
+    __device__ FragA a(int row, int d) { return load_a_across(mine(row, a_source_across(lane()), d)); }
+    __device__ FragB2 b2(int row, int d) { return load_b2_across(mine(row, b2_source_across(lane()), d)); }
 
 private:
-    struct alignas(4) Word {
-        bf16 x[2];
-    };
-    struct Words {
-        Word x[4];
-    };
-    __device__ Words words(int row, int d) const {
-        Words w;
-#pragma unroll
-        for (int i = 0; i < 4; ++i) w.x[i] = *reinterpret_cast<const Word*>(&data[0].x[0] + word_at(lane(), i, row, d));
-        return w;
-    }
+    __device__ const bf16* mine(int row, Element e, int d) { return at(d + e.k, (row + e.row) / piece).x; }
 };
 
 /// Slices of both operands: A has tile_rows rows, B as many as the tile has columns.

@@ -35,5 +35,8 @@ struct Element {
 constexpr Element a_source(int lane) { return {lane % 16, lane / 16 * 8}; }
 constexpr Element b_source(int lane) { return {lane % 8, lane / 8 % 2 * 8}; }  // lanes 16...31 repeat 0...15; unused
 constexpr Element b2_source(int lane) { return {lane % 8 + lane / 16 * 8, lane / 8 % 2 * 8}; }
+/// The same where memory holds lines of rows, one per k, and the load turns each 8 x 8 elements.
+constexpr Element a_source_across(int lane) { return {lane / 8 % 2 * 8, lane % 8 + lane / 16 * 8}; }
+constexpr Element b2_source_across(int lane) { return {lane / 16 * 8, lane % 8 + lane / 8 % 2 * 8}; }
 
 }  // namespace star

@@ -24,6 +24,9 @@
 //   load_a(mine), load_b, load_b2
 //                         the same from a tile laid out in another way: each lane points at its 8 elements, which begin
 //                         at a_source(lane()), b_source(lane()) or b2_source(lane()), 16-byte aligned
+//   load_a_across(mine), load_b2_across(mine)
+//                         the same from a tile that holds lines of rows, one per k: each lane points at 8 rows of a
+//                         line, which begin at a_source_across(lane()) or b2_source_across(lane())
 //   mma(c, a, b)          c += a b. Products are exact; the order and rounding of sums are the hardware's
 //
 // Rules: one-dimensional blocks, a multiple of 32 threads, at most 1024; collectives (sync_warp, shuffles, votes,

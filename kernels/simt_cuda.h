@@ -137,7 +137,21 @@ __device__ inline Words4 load_matrices4(const bf16* mine) {
                  : "memory");
     return r;
 }
+__device__ inline Words4 load_matrices4_across(const bf16* mine) {
+    Words4 r;
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+                 : "=r"(r.x[0]), "=r"(r.x[1]), "=r"(r.x[2]), "=r"(r.x[3])
+                 : "r"(unsigned(__cvta_generic_to_shared(mine)))
+                 : "memory");
+    return r;
+}
 }  // namespace cuda
+__device__ inline FragA load_a_across(const bf16* mine) {
+    return std::bit_cast<FragA>(cuda::load_matrices4_across(mine));
+}
+__device__ inline FragB2 load_b2_across(const bf16* mine) {
+    return std::bit_cast<FragB2>(cuda::load_matrices4_across(mine));
+}
 __device__ inline FragA load_a(const bf16* mine) { return std::bit_cast<FragA>(cuda::load_matrices4(mine)); }
 __device__ inline FragB2 load_b2(const bf16* mine) { return std::bit_cast<FragB2>(cuda::load_matrices4(mine)); }
 __device__ inline FragB load_b(const bf16* mine) {

@@ -355,17 +355,18 @@ void copy_wait(int pending) {
     });
 }
 
-void load_matrices(const bf16* mine, int matrices, bf16* out, Where where) {
+void load_matrices(const bf16* mine, int matrices, bool turned, bf16* out, Where where) {
     struct Operand {
         const bf16* row;
         int matrices;
+        bool turned;
         std::size_t offset;
         bf16* out;
         Counters* counters;
     };
     Core& c = running(where);
     if (matrices * 8 <= lane()) mine = reinterpret_cast<const bf16*>(c.shared.get());  // hardware ignores it
-    Operand op{mine, matrices, shared_offset(c, mine, where, "the row of a matrix load"), out, &c.counters};
+    Operand op{mine, matrices, turned, shared_offset(c, mine, where, "the row of a matrix load"), out, &c.counters};
     collective(
         &op,
         [](void* const lanes[32]) {
@@ -375,7 +376,11 @@ void load_matrices(const bf16* mine, int matrices, bf16* out, Where where) {
                 for (int r = 0; r < 8; ++r) offsets[r] = at(8 * j + r).offset;
                 at(0).counters->bank_conflicts += bank_passes(offsets, 8) - 1;
                 for (int l = 0; l < 32; ++l)
-                    std::memcpy(at(l).out + 2 * j, at(8 * j + l / 4).row + l % 4 * 2, 2 * sizeof(bf16));
+                    for (int i = 0; i < 2; ++i) {
+                        const int along = l % 4 * 2 + i, across = l / 4;
+                        at(l).out[2 * j + i] =
+                            at(0).turned ? at(8 * j + along).row[across] : at(8 * j + across).row[along];
+                    }
             }
             ++at(0).counters->matrix_loads;
         },

@@ -49,7 +49,7 @@ struct Counters {
     std::int64_t launches = 0, blocks = 0;
     std::int64_t copy_requests = 0, copy_bytes = 0, copy_sectors = 0;  ///< from global memory
     std::int64_t copy_conflicts = 0;                                   ///< in shared memory, of copy_async's writes
-    std::int64_t matrix_loads = 0, bank_conflicts = 0;                 ///< in shared memory, of load_a, load_b, load_b2
+    std::int64_t matrix_loads = 0, bank_conflicts = 0;                 ///< in shared memory, of matrix loads
     Counters& operator+=(const Counters&);
     bool operator==(const Counters&) const = default;
 };
@@ -68,8 +68,9 @@ void collective(void* mine, void (*resolve)(void* const lanes[32]), Where);
 void copy_begin(void* to, const void* from, bool valid, Where);
 void copy_commit();
 void copy_wait(int pending);
-/// ldmatrix: lane 8j + r points at row r of matrix j; each lane gets two neighbours of each of `matrices`.
-void load_matrices(const bf16* mine, int matrices, bf16* out, Where);
+/// ldmatrix: lane 8j + r points at row r of matrix j; each lane gets two neighbours of each of `matrices`: of a row, or
+/// turned, of a column.
+void load_matrices(const bf16* mine, int matrices, bool turned, bf16* out, Where);
 void multiply(FragC&, const FragA&, const FragB&, Where);
 
 /// A shuffle: lane i gets the value of lane from(i, by).
@@ -187,17 +188,27 @@ void copy_wait() {
 
 inline FragA load_a(const bf16* mine, simt::Where where = simt::Where::current()) {
     FragA f;
-    simt::load_matrices(mine, 4, f.x, where);
+    simt::load_matrices(mine, 4, false, f.x, where);
     return f;
 }
 inline FragB load_b(const bf16* mine, simt::Where where = simt::Where::current()) {
     FragB f;
-    simt::load_matrices(mine, 2, f.x, where);
+    simt::load_matrices(mine, 2, false, f.x, where);
     return f;
 }
 inline FragB2 load_b2(const bf16* mine, simt::Where where = simt::Where::current()) {
     bf16 x[8];
-    simt::load_matrices(mine, 4, x, where);
+    simt::load_matrices(mine, 4, false, x, where);
+    return std::bit_cast<FragB2>(x);
+}
+inline FragA load_a_across(const bf16* mine, simt::Where where = simt::Where::current()) {
+    FragA f;
+    simt::load_matrices(mine, 4, true, f.x, where);
+    return f;
+}
+inline FragB2 load_b2_across(const bf16* mine, simt::Where where = simt::Where::current()) {
+    bf16 x[8];
+    simt::load_matrices(mine, 4, true, x, where);
     return std::bit_cast<FragB2>(x);
 }
 inline FragA load_a(const bf16* tile, int stride, simt::Where where = simt::Where::current()) {

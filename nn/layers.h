@@ -138,16 +138,24 @@ struct ConvNorm {
         const bool has_residual = residual.shape == y.shape;
         if (pass.norm == Pass::Norm::folded) {
             Conv fused = how;
-            fused.relu = norm.relu && !has_residual;
-            conv_forward<T>(pass.stream, x, folded_weight.as<T>(), folded_bias.value.data, fused, y, pass.scratch);
-            if (has_residual) add<T>(pass.stream, y, residual, norm.relu, y);
+            fused.relu = norm.relu;
+            conv_forward<T>(pass.stream, x, folded_weight.as<T>(),
+                            {folded_bias.value.data, has_residual ? residual : View<const T>{}}, fused, y,
+                            pass.scratch);
             return;
         }
         CallMemory memory(pass, saved);
         const auto z = memory.take<T>(y.shape);
         const auto statistics = memory.take<float>(Shape{2, 1, 1, y.shape.c});
-        conv_forward<T>(pass.stream, x, weight.as<T>(), nullptr, how, z, pass.scratch);
-        batch_norm_forward<T>(pass.stream, z, values(), mode(pass), residual, y, statistics, pass.scratch);
+        const Arena::Scope scope(pass.scratch);
+        BatchNormMoments moments;
+        ConvEnd<T> end;
+        if (pass.norm == Pass::Norm::batch) {
+            moments.runs = conv_runs(z.shape);
+            moments.data = end.moments = pass.scratch.take<float>(moments.runs.count * 3 * z.shape.c).data;
+        }
+        conv_forward<T>(pass.stream, x, weight.as<T>(), end, how, z, pass.scratch);
+        batch_norm_forward<T>(pass.stream, z, values(), mode(pass), residual, y, statistics, pass.scratch, moments);
         if (saved) *saved = {x, z, y, statistics};
     }
     /// Adds to the parameters' gradients; dx and dresidual overwritten unless their shape is `nothing`.

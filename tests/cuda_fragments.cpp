@@ -71,6 +71,32 @@ TEST_CASE("matrix loads give each lane what fragment.h says") {
     }
 }
 
+TEST_CASE("matrix loads across give each lane what fragment.h says, and mma multiplies them exactly") {
+    if (gpu_missing()) return;
+    Queue q;
+    std::vector<bf16> tile;
+    for (int i = 0; i < 256; ++i) tile.push_back({std::uint16_t(i)});
+    const auto d = upload(q.stream, tile);
+    const Output<bf16> a(q.stream, 256), b2(q.stream, 256);
+    probe_loads_across(q.stream, d.data(), a.data(), b2.data());
+    const auto va = a.values(), vb2 = b2.values();
+    for (int l = 0; l < 32; ++l)
+        for (int i = 0; i < 8; ++i) {
+            CHECK(va[std::size_t(l * 8 + i)].bits == a_col(l, i) * 16 + a_row(l, i));
+            CHECK(vb2[std::size_t(l * 8 + i)].bits == b_row(l, i % 4) * 16 + b_col(l, i % 4) + i / 4 * 8);
+        }
+
+    const auto left = integers(256, 37, 61), right = integers(256, 29, 53);
+    std::vector<bf16> left_across(256), right_across(256);
+    for (std::size_t i = 0; i < 256; ++i)
+        left_across[i % 16 * 16 + i / 16] = left[i], right_across[i % 16 * 16 + i / 16] = right[i];
+    const auto da = upload(q.stream, left_across), db = upload(q.stream, right_across);
+    const Output<float> c(q.stream, 256);
+    probe_mma_across(q.stream, da.data(), db.data(), c.data());
+    CHECK(c.values() == product(left, right, 16, 0));
+    CHECK(c.intact());
+}
+
 TEST_CASE("shuffles and votes") {
     if (gpu_missing()) return;
     Queue q;

@@ -2,9 +2,6 @@
 // ask of memory.
 #include <doctest/doctest.h>
 
-#include <set>
-
-#include "kernels/conv_product.cuh"
 #include "tests/cuda_conv_gradients.h"
 #include "tests/in_all_orders.h"
 
@@ -56,6 +53,28 @@ TEST_CASE("the convolution and its gradients give equal bits in every order of t
         for (bf16 v : conv_on_gpu(s, parts, in)) wide.push_back(widen(v));
         return wide;
     }));
+}
+
+TEST_CASE("the convolution with a residual, and the moments of what it writes, in every order of threads") {
+    for (const ConvCase& c : {ConvCase{{2, 9, 7, 40}, 72, 3, 3, {1, 1, true}},      // two runs, one tile of channels
+                              ConvCase{{2, 3, 2, 520}, 72, 1, 1, {1, 0, true}}}) {  // sums in parts
+        const ConvInputs<bf16> in(c);
+        const auto residual = reference::uniform_values<bf16>(c.y().size(), 9);
+        CHECK(same_in_all_orders([&](Stream s) {
+            const auto x = upload(s, in.x), w = upload(s, in.w), r = upload(s, residual);
+            const auto bias = upload(s, in.bias);
+            const Output<bf16> y(s, c.y());
+            const Output<float> moments(s, conv_runs(c.y()).count * 3 * c.k);
+            const Output<std::byte> workspace(s, cuda::conv_forward_workspace(s, c.x, c.w(), c.how));
+            cuda::conv_forward<bf16>(s, {x.data(), c.x}, {w.data(), c.w()},
+                                     {bias.data(), {r.data(), c.y()}, moments.data()}, c.how, {y.data(), c.y()},
+                                     workspace.data());
+            CHECK((y.intact() && moments.intact() && workspace.intact()));
+            std::vector<float> wide = moments.values();
+            for (bf16 v : y.values()) wide.push_back(widen(v));
+            return wide;
+        }));
+    }
 }
 
 TEST_CASE("the public gradients on a CUDA stream are the CUDA kernels, with memory as rehearsed") {
@@ -117,6 +136,10 @@ TEST_CASE("the weight gradient fetches each pixel once per tile, in whole sector
         CHECK(n.copy_requests * 512 == n.copy_bytes);
         CHECK(n.copy_sectors == n.copy_requests * 16);
         CHECK(n.copy_conflicts == 0);
+        // Per 16 of depth, a warp loads its rows (64 or 32 weights, 32 channels) 16 at a time, turned on the way: all
+        // that it reads of shared memory.
+        CHECK(n.matrix_loads == c.x.h * c.x.w / 16 * 8 * (k == 64 ? 2 + 2 : 4 + 2));
+        CHECK(n.bank_conflicts == 0);
     }
 }
 
@@ -133,6 +156,8 @@ TEST_CASE("with filters, borders and strides, copies are the pixels that exist, 
         CHECK(dx.copy_conflicts == 0);
         const simt::Counters dw = count([&] { weight_gradient_on_gpu(q.stream, c, in); });
         CHECK(dw.copy_conflicts == 0);
+        CHECK(dw.matrix_loads > 0);
+        CHECK(dw.bank_conflicts == 0);
         if (c.x.c == 1) continue;       // x is gathered
         std::int64_t under_filter = 0;  // elements of x under each output pixel's filter
         for (int i = 0; i < c.y().h; ++i)
@@ -146,21 +171,4 @@ TEST_CASE("with filters, borders and strides, copies are the pixels that exist, 
         const int across_weights = ceil_div(c.r * c.s * c.x.c, 128);
         CHECK(dw.copy_bytes == 2 * (c.x.n * under_filter * across_k + c.y().size() * across_weights));
     }
-}
-
-TEST_CASE("a warp's words across the depth lie in 32 banks") {
-    const auto conflicts = []<int rows>(std::integral_constant<int, rows>) {
-        int bad = 0;
-        for (int row = 0; row < rows; row += 16)
-            for (int d = 0; d < cuda::tensor::slice; d += 16)
-                for (int i = 0; i < 4; ++i) {
-                    std::set<int> banks;
-                    for (int lane = 0; lane < 32; ++lane)
-                        banks.insert(cuda::tensor::AcrossDepth<rows>::word_at(lane, i, row, d) / 2 % 32);
-                    bad += banks.size() != 32;
-                }
-        return bad;
-    };
-    CHECK(conflicts(std::integral_constant<int, 64>{}) == 0);
-    CHECK(conflicts(std::integral_constant<int, 128>{}) == 0);
 }

@@ -49,6 +49,42 @@ __global__ void loads_kernel(const bf16* tile, bf16* a, bf16* b, bf16* b2) {
     for (int i = 0; i < 4; ++i) b[lane() * 4 + i] = fb.x[i];
 }
 
+__device__ FragA a_across(const bf16 (&tile)[16][16]) {
+    const Element e = a_source_across(lane());
+    return load_a_across(&tile[e.k][e.row]);
+}
+__device__ FragB2 b2_across(const bf16 (&tile)[16][16]) {
+    const Element e = b2_source_across(lane());
+    return load_b2_across(&tile[e.k][e.row]);
+}
+
+struct Across {
+    alignas(16) bf16 a[16][16], b[16][16];
+};
+
+__global__ void loads_across_kernel(const bf16* tile, bf16* a, bf16* b2) {
+    auto& s = shared_memory<Across>();
+    for (int i = lane(); i < 256; i += 32) s.a[i / 16][i % 16] = tile[i];
+    sync_warp();
+    const FragA fa = a_across(s.a);
+    const FragB2 fb2 = b2_across(s.a);
+    for (int i = 0; i < 8; ++i) a[lane() * 8 + i] = fa.x[i], b2[lane() * 8 + i] = fb2.n[i / 4].x[i % 4];
+}
+
+__global__ void mma_across_kernel(const bf16* a, const bf16* b, float* c) {
+    auto& s = shared_memory<Across>();
+    for (int i = lane(); i < 256; i += 32) s.a[i / 16][i % 16] = a[i], s.b[i / 16][i % 16] = b[i];
+    sync_warp();
+    const FragA left = a_across(s.a);
+    const FragB2 right = b2_across(s.b);
+#pragma unroll
+    for (int n = 0; n < 2; ++n) {
+        FragC sum{};
+        mma(sum, left, right.n[n]);
+        for (int i = 0; i < 4; ++i) c[c_row(lane(), i) * 16 + 8 * n + c_col(lane(), i)] = sum.x[i];
+    }
+}
+
 __global__ void warp_kernel(std::uint32_t* out) {
     const int l = lane();
     const auto mine = std::int64_t{100} + l;
@@ -104,6 +140,12 @@ void probe_mma2(Stream stream, const bf16* a, const bf16* b, float* c) {
 }
 void probe_loads(Stream stream, const bf16* tile, bf16* a, bf16* b, bf16* b2) {
     launch(stream, {{1}, 32, sizeof(Tiles)}, loads_kernel, tile, a, b, b2);
+}
+void probe_loads_across(Stream stream, const bf16* tile, bf16* a, bf16* b2) {
+    launch(stream, {{1}, 32, sizeof(Across)}, loads_across_kernel, tile, a, b2);
+}
+void probe_mma_across(Stream stream, const bf16* a, const bf16* b, float* c) {
+    launch(stream, {{1}, 32, sizeof(Across)}, mma_across_kernel, a, b, c);
 }
 void probe_warp(Stream stream, std::uint32_t* out) { launch(stream, {{1}, 32}, warp_kernel, out); }
 void probe_atomics(Stream stream, int blocks, std::int64_t* sum, int* most, unsigned* count, unsigned* slots,

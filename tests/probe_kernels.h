@@ -10,6 +10,10 @@ void probe_mma(Stream, const bf16* a, const bf16* b, float* c);
 void probe_mma2(Stream, const bf16* a, const bf16* b, float* c);
 /// What each lane gets: a (32*8) of load_a, b (32*4) of load_b, b2 (32*8) of load_b2, from a tile (16,16).
 void probe_loads(Stream, const bf16* tile, bf16* a, bf16* b, bf16* b2);
+/// What each lane gets of load_a_across, a (32*8), and load_b2_across, b2 (32*8), from a tile (16,16) [k][row].
+void probe_loads_across(Stream, const bf16* tile, bf16* a, bf16* b2);
+/// c = a b with both across: a (16,16) [k][m], b (16,16) [k][n], c (16,16) [m][n].
+void probe_mma_across(Stream, const bf16* a, const bf16* b, float* c);
 /// One warp; out (9, 32): xor 5 of 100 + lane, up 3, down 7, from lane 37 - lane, all as 8-byte numbers in words 0...3;
 /// ballot(lane % 3 == 0), any(false), any(lane == 31), all(true), all(lane != 4) in words 4...8.
 void probe_warp(Stream, std::uint32_t* out);

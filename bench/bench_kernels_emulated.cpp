@@ -1,0 +1,78 @@
+// What the convolutions' CUDA kernels ask of memory, counted by the emulator: sectors per request, bank conflicts,
+// bytes copied against the least. Needs no GPU and says nothing of time. The counters see the dialect's verbs
+// (asynchronous copies and matrix loads), which the other operations' kernels don't use.
+#include <cstdio>
+
+#include "bench/layers.h"
+#include "kernels/random.h"
+#include "kernels/simt.h"
+
+using namespace star;
+using namespace star::bench;
+
+namespace {
+
+constexpr Device device{Device::Kind::cuda, 0};
+
+Buffer<bf16> values(std::int64_t count) {
+    Buffer<bf16> b(device, count);  // the emulated device's memory is the host's
+    Random random(1, 0);
+    for (std::int64_t i = 0; i < count; ++i) b.data()[i] = to_bf16(float(random.uniform(-1, 1)));
+    return b;
+}
+
+template <class F>
+simt::Counters count(F f) {
+    const simt::Counters before = simt::counters();
+    f();
+    simt::Counters c = simt::counters();
+    c.launches -= before.launches, c.blocks -= before.blocks;
+    c.copy_requests -= before.copy_requests, c.copy_bytes -= before.copy_bytes, c.copy_sectors -= before.copy_sectors;
+    c.copy_conflicts -= before.copy_conflicts;
+    c.matrix_loads -= before.matrix_loads, c.bank_conflicts -= before.bank_conflicts;
+    return c;
+}
+
+/// least: bytes of both operands, once.
+void print(const char* operation, const Layer& l, double least, const simt::Counters& c) {
+    std::printf("%-15s %-10s %dx%dx%d %d->%d %dx%d/%d  %3lld launches %6lld blocks", operation, l.name.c_str(), l.x.n,
+                l.x.h, l.x.w, l.x.c, l.w.n, l.w.h, l.w.w, l.how.stride, (long long)c.launches, (long long)c.blocks);
+    if (c.copy_requests)
+        std::printf("  %5.2f sectors/request, %5.2f bytes/sector, %6.2f x the least bytes, %lld write conflicts",
+                    double(c.copy_sectors) / double(c.copy_requests), double(c.copy_bytes) / double(c.copy_sectors),
+                    double(c.copy_bytes) / least, (long long)c.copy_conflicts);
+    std::printf("  %lld matrix loads, %lld conflicts\n", (long long)c.matrix_loads, (long long)c.bank_conflicts);
+    std::fflush(stdout);
+}
+
+void count_layer(Layer l, Stream stream) {
+    l.x.n = 1;
+    l.x.h = std::min(l.x.h, 25), l.x.w = std::min(l.x.w, 25);  // the emulator is slow; a few tiles say it all
+    const Shape y = l.y();
+    const Buffer<bf16> x = values(l.x.size()), w = values(l.w.size()), dy = values(y.size());
+    const Buffer<bf16> to(device, std::max(y.size(), l.x.size()));
+    const Buffer<float> dw(device, l.w.size());
+    fill_zero(stream, dw.data(), std::size_t(dw.size()) * sizeof(float));
+    const auto run = [&](const char* operation, std::int64_t least, auto queue) {
+        Arena measure = Arena::measuring();
+        queue(dry(stream), measure);
+        Arena scratch(device, measure.peak());
+        print(operation, l, 2.0 * double(least), count([&] { queue(stream, scratch); }));
+    };
+    run("forward", l.x.size() + l.w.size(),
+        [&](Stream s, Arena& a) { conv_forward<bf16>(s, x.view(l.x), w.view(l.w), nullptr, l.how, to.view(y), a); });
+    if (l.input_gradient)
+        run("input gradient", y.size() + l.w.size(),
+            [&](Stream s, Arena& a) { conv_backward_input<bf16>(s, dy.view(y), w.view(l.w), l.how, to.view(l.x), a); });
+    run("weight gradient", l.x.size() + y.size(), [&](Stream s, Arena& a) {
+        conv_backward_weight<bf16>(s, x.view(l.x), dy.view(y), l.how, dw.view(l.w), nullptr, a);
+    });
+}
+
+}  // namespace
+
+int main() {
+    ThreadPool pool;
+    const Stream stream{device, &pool};
+    for (const Layer& l : native_network().layers) count_layer(l, stream);
+}
