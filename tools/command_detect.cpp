@@ -11,6 +11,8 @@
 #include "tools/catalogue.h"
 #include "tools/command.h"
 #include "tools/observation.h"
+#include "tools/observation_options.h"
+#include "tools/star_fit.h"
 #include "tools/version.h"
 
 namespace star {
@@ -19,6 +21,7 @@ namespace {
 struct Options {
     ObservationOptions image;
     std::string output, model, regions;
+    StarOptions stars;
     double threshold = NAN;
     int mem_limit_mb = 1500;
 };
@@ -98,14 +101,18 @@ Table config_table(const std::string& toml) {
 
 // --overwrite is for old outputs, not for what this run reads.
 void refuse_to_replace_inputs(const Options& o) {
-    for (const std::string& output : {o.output, o.regions})
-        for (const std::string& input : {o.image.image, o.image.mask, o.model}) {
+    for (const std::string& output : {o.output, o.regions, o.stars.model_image, o.stars.residual})
+        for (const std::string& input : {o.image.image, o.image.mask, o.model, o.stars.psf}) {
             std::error_code none;  // names of built-in models and files that aren't there are no clash
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
                 fail(Fault::usage, output, ": is an input of this run");
         }
-    if (o.output == o.regions) fail(Fault::usage, o.output, ": is named for both the catalogue and the regions");
+    std::vector<std::string> outputs{o.output, o.regions, o.stars.model_image, o.stars.residual};
+    std::erase(outputs, "");
+    std::sort(outputs.begin(), outputs.end());
+    if (const auto twice = std::adjacent_find(outputs.begin(), outputs.end()); twice != outputs.end())
+        fail(Fault::usage, *twice, ": is named for two outputs");
 }
 
 template <class T>
@@ -115,6 +122,7 @@ int detect(const Options& o, const Common& common) {
     FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
     std::optional<AtomicFile> regions;
     if (!o.regions.empty()) regions.emplace(o.regions, common.overwrite);
+    StarPictures pictures(o.stars, common.overwrite);
     common.refuse_configuration("detect");
     Model model = read_model(o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
@@ -128,6 +136,9 @@ int detect(const Options& o, const Common& common) {
     if (!in_domain)
         console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged",
                      o.image.image, scale, model.name, model.pixel_scale);
+
+    const auto psf = known_psf(o.stars.psf, model, in_domain, o.image, console);
+    if (!psf) pictures.refuse();
 
     ThreadPool pool(common.threads);
     const StreamOwner stream(common.chosen_device(), &pool);
@@ -159,6 +170,8 @@ int detect(const Options& o, const Common& common) {
                      found.sky.sigma);
     const std::vector<Blend> blends = blends_of(found, observation, in_domain);
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
+    const auto stars = fit_stars(pool, o.stars, psf, {observation, found.sky, model, blends, in_domain}, console);
+    const bool complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Card> cards = common.provenance();
     cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
                                {"INEXT", std::int64_t(image.number), "its HDU"},
@@ -171,7 +184,7 @@ int detect(const Options& o, const Common& common) {
                                {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
                                {"SIGMASRC", std::string(found.sky.sigma_estimated ? "image" : "noise model"),
                                 "where SIGMA comes from"},
-                               {"COMPLETE", !found.cancelled, "F: interrupted, tiles are missing"},
+                               {"COMPLETE", complete, "F: interrupted, tiles or stars are missing"},
                                {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
     for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"},
                                             {"GAIN", observation.gain, "[electron/adu] used"},
@@ -186,47 +199,41 @@ int detect(const Options& o, const Common& common) {
         table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
     out.primary(cards);
     out.table(table);
+    if (stars) out.table(stars->table(info));
     out.table(config_table(model.config));
     out.commit();
     if (regions) write_regions(*regions, blends);
+    if (stars) pictures.write(*stars, common.provenance());
 
     int counts[classes_in_catalogue] = {};
-    double stars = 0;
-    for (const Blend& b : blends) ++counts[b.stars - 1], stars += b.expected_stars();
+    double expected = 0;
+    for (const Blend& b : blends) ++counts[b.stars - 1], expected += b.expected_stars();
     console.say(
         "{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} "
         "stars. Background {:.4g}, noise {:.3g} per "
         "pixel. Wrote {}{}{}",
         o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4],
-        stars, found.sky.background, found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
+        expected, found.sky.background, found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
     if (found.cancelled)
         console.warn("{}: partial: stopped after {} of {} tiles", o.output, found.tiles_done, found.tiles);
-    return found.cancelled ? interrupt::exit_code() : 0;
+    else if (!complete)
+        console.warn("{}: partial: stopped while stars were fitted", o.output);
+    return complete ? 0 : interrupt::exit_code();
 }
 
 }  // namespace
 
 Command add_detect(CLI::App& program, Common& common) {
-    CLI::App* app = program.add_subcommand("detect", "Find the blending units in a FITS image");
+    CLI::App* app = program.add_subcommand("detect", "Find the blending units in a FITS image, and the stars in them");
     auto o = std::make_shared<Options>();
-    app->add_option("image", o->image.image,
-                    "FITS image: file.fits, file.fits[SCI], file.fits[2]; .gz and tile-compressed too")
+    add_observation_options(*app, o->image);
+    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, SOURCES, CONFIG; - for standard output")
         ->required();
-    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, CONFIG; - for standard output")->required();
     app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
     app->add_option("--regions", o->regions, "Also write boxes for DS9");
-    app->add_option("--mask", o->image.mask, "Image whose non-zero pixels are unusable");
     app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));
-    app->add_option("--exptime", o->image.exptime, "s, all exposures together (default: the header, then the model)")
-        ->check(CLI::PositiveNumber);
-    app->add_option("--exposures", o->image.exposures, "How many were added up")->check(CLI::Range(1, 100000));
-    app->add_option("--gain", o->image.gain, "e-/ADU")->check(CLI::PositiveNumber);
-    app->add_option("--rdnoise", o->image.read_noise, "e- rms per exposure")->check(CLI::NonNegativeNumber);
-    app->add_option("--saturate", o->image.saturate, "Level from which pixels are saturated, image units");
-    app->add_option("--zeropoint", o->image.zeropoint,
-                    "Magnitude of one unit of the image (default: MAGZERO, PHOTZP, or PHOTFLAM and PHOTPLAM)");
-    app->add_option("--magsys", o->image.magnitude_system, "System of --zeropoint: AB or Vega (default: AB)");
+    add_star_options(*app, o->stars);
     app->add_option("--mem-limit", o->mem_limit_mb,
                     "MB for maps and tiles in work; the image and the catalogue come on top")
         ->capture_default_str()

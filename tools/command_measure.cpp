@@ -1,0 +1,166 @@
+// starblend measure: PSF photometry at places that are given, in any image of the same sky.
+#include <cmath>
+#include <filesystem>
+#include <memory>
+
+#include "io/fits_writer.h"
+#include "io/wcs.h"
+#include "kernels/check.h"
+#include "tools/observation_options.h"
+#include "tools/star_fit.h"
+
+namespace star {
+namespace {
+
+struct Options {
+    ObservationOptions image;
+    StarOptions stars;
+    std::string output, model, positions;
+    double moves = 0;
+    bool pixels = false;
+};
+
+// A row of the list; not finite where the image's projection has no place for it.
+struct Place {
+    int id, blend;
+    double x, y;
+};
+
+std::vector<Place> read_places(const std::string& name, const Wcs* wcs, bool pixels, Console& console) {
+    const ImageName parts = parse_image_name(name);
+    const Table t = [&] {
+        if (!parts.extension.empty()) return read_table(parts.file, parts.extension);
+        try {
+            return read_table(parts.file, "SOURCES");
+        } catch (const Error& e) {
+            if (e.fault != Fault::input) throw;
+            return read_table(parts.file);
+        }
+    }();
+    const bool sky = !pixels && wcs && t.find("RA") && t.find("DEC");
+    console.say("{}: {} places by {}", name, t.rows(), sky ? "RA and DEC" : "X_IMAGE and Y_IMAGE");
+    const auto x = t.numbers(sky ? "RA" : "X_IMAGE"), y = t.numbers(sky ? "DEC" : "Y_IMAGE");
+    const auto ids = t.find("SOURCE_ID") ? t.numbers("SOURCE_ID") : std::vector<double>(x.size(), -1);
+    const auto blends = t.find("BLEND_ID") ? t.numbers("BLEND_ID") : std::vector<double>(x.size(), 0);
+    const auto whole = [](double v, int otherwise) { return v >= 0 && v <= 2147483647 ? int(v) : otherwise; };
+    std::vector<Place> places;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const PixelPosition p = sky ? wcs->to_pixel({x[i], y[i]}) : PixelPosition{x[i], y[i]};
+        places.push_back(
+            {whole(ids[i], int(i) + 1), whole(blends[i], 0), p.x - fits_minus_edge, p.y - fits_minus_edge});
+    }
+    return places;
+}
+
+// Rows in the list's order; what lies beyond the image has no flux, no error and the flag.
+std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::vector<Place>& places, double moves,
+                             const Observation& o) {
+    std::vector<FitStar> inside;
+    std::vector<int> row;
+    for (const Place& p : places) {
+        const bool in = p.x >= 0 && p.y >= 0 && p.x <= o.image.width && p.y <= o.image.height;
+        row.push_back(in ? int(inside.size()) : -1);
+        if (in) inside.push_back({p.x, p.y, 0});
+    }
+    fit.measure(inside, moves);
+    const std::vector<Source> seen = sources_of(fit, input, o, true);
+    std::vector<Source> rows;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        Source s;
+        s.at = {places[i].x, places[i].y, NAN}, s.error = {NAN, NAN, NAN};
+        s.magnitude = s.magnitude_error = s.sky = NAN;
+        s.quality = {NAN, 0, NAN, NAN, NAN};
+        s.flags = flag_truncated | flag_no_convergence;
+        if (row[i] >= 0) s = seen[std::size_t(row[i])];
+        if (!(s.error.flux > 0)) s.at.flux = s.error.flux = s.magnitude = s.magnitude_error = NAN;  // no pixel tells
+        s.id = places[i].id, s.blend = places[i].blend;
+        rows.push_back(s);
+    }
+    return rows;
+}
+
+void refuse_to_replace_inputs(const Options& o) {
+    for (const std::string& output : {o.output, o.stars.model_image, o.stars.residual})
+        for (const std::string& input : {o.image.image, o.image.mask, o.model, o.positions, o.stars.psf}) {
+            std::error_code none;
+            if (!output.empty() && !input.empty() &&
+                std::filesystem::equivalent(output, parse_image_name(input).file, none))
+                fail(Fault::usage, output, ": is an input of this run");
+        }
+}
+
+int measure(const Options& o, const Common& common) {
+    Console console = common.console();
+    refuse_to_replace_inputs(o);
+    common.refuse_configuration("measure");
+    FitsWriter out(o.output, common.overwrite);
+    StarPictures pictures(o.stars, common.overwrite);
+    const Model model = read_model(o.model);
+    if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
+    const Observation observation = open_observation(o.image, model, console);
+    const FitsImage& image = observation.image;
+    const auto wcs = Wcs::from_header(image.header);
+    const std::vector<Place> places = read_places(o.positions, wcs ? &*wcs : nullptr, o.pixels, console);
+    const auto psf = known_psf(o.stars.psf.empty() ? "model" : o.stars.psf, model, true, o.image, console);
+    if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
+    ThreadPool pool(common.threads);
+    const StreamOwner stream(Device{}, &pool);
+    const PreparedSky sky = prepare_sky(stream, observation.sky(), model.procedure);
+    if (!sky.usable_pixels)
+        console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image, image.pixels.size());
+    FitInput input(observation, sky, model.exposure.drizzle_sigma, o.stars.psf_error);
+    FieldFit fit(pool, input.image(), psf->psf, o.stars.limits);
+    FittedStars stars{std::move(input),  std::move(fit),    psf->source, psf->psf.fwhm(),
+                      psf->psf.energy(), o.stars.psf_error, {},          true};
+    stars.sources = measured(stars.fit, stars.input, places, o.moves, observation);
+
+    std::vector<Card> cards = common.provenance();
+    cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
+                               {"INEXT", std::int64_t(image.number), "its HDU"},
+                               {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
+                               {"PLACES", std::filesystem::path(o.positions).filename().string(), "list of places"},
+                               {"MOVES", o.moves, "[pix] that a star may move along each axis"},
+                               {"MODEL", model.name, "whose exposure fills in what the header leaves out"}});
+    out.primary(cards);
+    out.table(
+        stars.table({wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number}, true));
+    out.commit();
+    pictures.write(stars, common.provenance());
+    std::size_t significant = 0;
+    for (const Source& s : stars.sources) significant += s.at.flux >= 3 * s.error.flux;
+    console.say("{}: {} of {} places at 3 sigma or more; PSF: {}, FWHM {:.2f} px. Wrote {}", o.image.image, significant,
+                stars.sources.size(), stars.psf, stars.psf_fwhm, o.output);
+    return 0;
+}
+
+}  // namespace
+
+Command add_measure(CLI::App& program, Common& common) {
+    CLI::App* app = program.add_subcommand("measure", "PSF photometry of a FITS image at given places");
+    auto o = std::make_shared<Options>();
+    add_observation_options(*app, o->image);
+    app->add_option("--positions", o->positions,
+                    "FITS table of places: SOURCES or the first; RA and DEC if the image has a WCS, else X_IMAGE and "
+                    "Y_IMAGE")
+        ->required();
+    app->add_flag("--pixels", o->pixels, "X_IMAGE and Y_IMAGE even where RA and DEC could serve");
+    app->add_option("-o,--output", o->output, "Catalogue (FITS): SOURCES; - for standard output")->required();
+    app->add_option("--moves", o->moves, "px along each axis that a star may move; 0: places are fixed")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 3.0));
+    app->add_option("--model", o->model,
+                    "A model file or the name of one built in: its training's exposure and PSF stand in for what isn't "
+                    "said");
+    app->add_option("--psf", o->stars.psf,
+                    "PSF of the stars: model (of its training), measured (from this image), a preset or a FITS file "
+                    "(default: model)");
+    app->add_option("--psf-error", o->stars.psf_error,
+                    "Uncertainty of the PSF: this share of the model counts as noise")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0));
+    app->add_option("--model-image", o->stars.model_image, "Also write sky and stars as fitted");
+    app->add_option("--residual", o->stars.residual, "Also write the image without them");
+    return {app, [o, &common] { return measure(*o, common); }};
+}
+
+}  // namespace star

@@ -1,0 +1,86 @@
+// Options, the fit, its table and its pictures.
+#include "tools/star_fit.h"
+
+#include "kernels/check.h"
+
+namespace star {
+
+void add_star_options(CLI::App& app, StarOptions& o) {
+    const auto group = "Stars";
+    app.add_option("--psf", o.psf,
+                   "PSF of the stars in SOURCES: model (of its training), measured (from this image), a preset, a FITS "
+                   "file, or none (default: model; measured where the pixels aren't those of the training)")
+        ->group(group);
+    app.add_option("--psf-error", o.psf_error, "Uncertainty of the PSF: this share of the model counts as noise")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1.0))
+        ->group(group);
+    app.add_option("--min-snr", o.limits.min_snr, "FLUX_PSF / FLUXERR_PSF below which a star is dropped")
+        ->capture_default_str()
+        ->check(CLI::Range(0.0, 1e6))
+        ->group(group);
+    app.add_option("--second-snr", o.limits.second_snr,
+                   "Signal-to-noise from which a peak that the fit leaves is a star too")
+        ->capture_default_str()
+        ->check(CLI::Range(1.0, 1e6))
+        ->group(group);
+    app.add_option("--model-image", o.model_image, "Also write sky and stars as fitted")->group(group);
+    app.add_option("--residual", o.residual, "Also write the image without them")->group(group);
+}
+
+Table FittedStars::table(const CatalogueInfo& info, bool upper_limits) const {
+    Table t = sources_table(sources, info, upper_limits);
+    t.cards.insert(t.cards.end(), {{"PSF", psf, "what stars were fitted with"},
+                                   {"PSF_FWHM", psf_fwhm, "[pix] azimuthal average"},
+                                   {"PSFENRGY", psf_energy, "share of a star's light in the PSF's table"},
+                                   {"PSFERROR", psf_error, "of the model, counted as noise"}});
+    if (!info.magnitude_system.empty()) t.cards.push_back({"MAGSYS", info.magnitude_system, "of MAG_PSF"});
+    return t;
+}
+
+std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, const std::optional<KnownPsf>& psf,
+                                     const StarQuestion& q, Console& console) {
+    if (!psf) return std::nullopt;
+    FitInput input(q.observation, q.sky, q.model.exposure.drizzle_sigma, o.psf_error);
+    FieldFit fit(pool, input.image(), psf->psf, o.limits);
+    FittedStars out{std::move(input),  std::move(fit), psf->source, psf->psf.fwhm(),
+                    psf->psf.energy(), o.psf_error,    {},          true};
+    out.fit.find(fit_units(q.blends), [&](int stage, int stages) {
+        console.progress("fitting stars", stage, stages, "stage");
+        out.complete = !interrupt::requested();
+        return out.complete;
+    });
+    out.sources = sources_of(out.fit, out.input, q.observation, q.in_domain);
+    std::size_t beside = 0, stuck = 0;
+    for (const Source& s : out.sources) beside += s.blend == 0, stuck += (s.flags & flag_no_convergence) != 0;
+    console.say("{} stars, {} of them in no unit, {} not converged; PSF: {}, FWHM {:.2f} px", out.sources.size(),
+                beside, stuck, out.psf, out.psf_fwhm);
+    return out;
+}
+
+StarPictures::StarPictures(const StarOptions& o, bool overwrite)
+    : wanted_(!o.model_image.empty() ? "--model-image"
+              : !o.residual.empty()  ? "--residual"
+                                     : "") {
+    if (!o.model_image.empty()) model_ = std::make_unique<FitsWriter>(o.model_image, overwrite);
+    if (!o.residual.empty()) residual_ = std::make_unique<FitsWriter>(o.residual, overwrite);
+}
+
+void StarPictures::refuse() const {
+    if (!wanted_.empty())
+        fail(Fault::usage, wanted_, ": no PSF is known, so that no star can be drawn; --psf names one");
+}
+
+void StarPictures::write(const FittedStars& s, const std::vector<Card>& cards) {
+    const FitImage& image = s.input.image();
+    if (model_) {
+        model_->image("", model_picture(s.fit, s.input), image.width, image.height, cards);
+        model_->commit();
+    }
+    if (residual_) {
+        residual_->image("", residual_picture(s.fit, s.input), image.width, image.height, cards);
+        residual_->commit();
+    }
+}
+
+}  // namespace star

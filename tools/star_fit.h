@@ -1,0 +1,63 @@
+// What `detect` does once it has units: fits the stars in them, and those beside them.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/fits_writer.h"
+#include "tools/catalogue.h"
+#include "tools/command.h"
+#include "tools/known_psf.h"
+#include "tools/sources.h"
+
+namespace star {
+
+struct StarOptions {
+    std::string psf;                    ///< known_psf()
+    std::string model_image, residual;  ///< files to write; empty: none
+    double psf_error = 0.01;            ///< of the model: the PSF's own uncertainty
+    FieldFitLimits limits;
+};
+void add_star_options(CLI::App& app, StarOptions& options);
+
+/// What stars are fitted to, all of the caller's.
+struct StarQuestion {
+    const Observation& observation;
+    const PreparedSky& sky;
+    const Model& model;
+    const std::vector<Blend>& blends;
+    bool in_domain;
+};
+
+struct FittedStars {
+    FitInput input;
+    FieldFit fit;
+    std::string psf;        ///< where it comes from
+    double psf_fwhm = 0;    ///< px
+    double psf_energy = 0;  ///< share of a star's light that its table holds
+    double psf_error = 0;
+    std::vector<Source> sources;
+    bool complete = true;  ///< false: interrupted
+
+    Table table(const CatalogueInfo& info, bool upper_limits = false) const;
+};
+
+/// nullopt without a PSF. An image without a usable pixel has no stars. Says on the console what was found.
+std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& options, const std::optional<KnownPsf>& psf,
+                                     const StarQuestion& question, Console& console);
+
+/// --model-image and --residual, which are known to be writable before the work.
+class StarPictures {
+public:
+    StarPictures(const StarOptions& options, bool overwrite);
+    /// Throws Error (Fault::usage) if a picture is wanted that no PSF can draw.
+    void refuse() const;
+    void write(const FittedStars& stars, const std::vector<Card>& cards);
+
+private:
+    std::string wanted_;
+    std::unique_ptr<FitsWriter> model_, residual_;
+};
+
+}  // namespace star
