@@ -21,7 +21,7 @@ name=${name%%.*}
 cat <<EOF
 
 Done. In this folder:
-  $name-catalogue.fits   the catalogue: table BLENDS, a row per blending unit (README, "The catalogue")
+  $name-catalogue.fits   the catalogue: BLENDS, a row per blending unit, and SOURCES, a row per star (README, "The catalogue")
   $name-boxes.reg        its boxes for DS9:  ds9 $image -regions $name-boxes.reg
 EOF
 [[ $image != demo-field.fits ]] || echo "  demo-field.fits, .png     the simulated field with its truth, and a picture of it"
