@@ -134,6 +134,13 @@ def read_blends(path: Path, boxes: bool) -> Catalogue:
     return Catalogue(columns("X_IMAGE", "Y_IMAGE") - 1, t["SCORE"].astype(np.float64), *box)
 
 
+def read_sources(path: Path) -> Catalogue:
+    """Our SOURCES table: the stars of the PSF fit, by signal-to-noise."""
+    t = fits.getdata(path, "SOURCES")
+    snr = np.nan_to_num(t["FLUX_PSF"].astype(np.float64) / t["FLUXERR_PSF"].astype(np.float64))
+    return Catalogue(np.stack([t["X_IMAGE"], t["Y_IMAGE"]], axis=1).astype(np.float64) - 1, snr)
+
+
 def sextractor(image: Path, kernel: str, threshold: float, *options: str) -> Catalogue:
     program = shutil.which("source-extractor") or sys.exit("m31.py: source-extractor is not installed")
     share = Path(program).parents[1] / "share/source-extractor"
@@ -209,7 +216,7 @@ def for_json(value: Any) -> Any:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--starblend", type=Path, help="our catalogue of ap142_F475W.fits (FITS, table BLENDS)")
+    options.add_argument("--starblend", type=Path, help="our catalogue of ap142_F475W.fits (FITS, tables BLENDS and, if there, SOURCES)")
     options.add_argument("--json", type=Path, help="also write the scores here")
     for flag, does in (("--no-peers", "score our catalogue alone"), ("--self-test", "check the scoring and end")):
         options.add_argument(flag, action="store_true", help=does)
@@ -222,11 +229,12 @@ def main() -> None:
         return self_test(truth)
     runs = [] if given.no_peers else peers((folder / "ap142_F475W.fits").resolve())  # SExtractor runs in a folder of its own
     if given.starblend:
-        for boxes in (False, True):
-            ours = read_blends(given.starblend, boxes)
+        tables = {"centres": read_blends(given.starblend, False), "boxes, min(NSTARS, inside)": read_blends(given.starblend, True)}
+        if any(hdu.name == "SOURCES" for hdu in fits.open(given.starblend)):
+            tables["stars"] = read_sources(given.starblend)
+        for place, (name, ours) in enumerate(tables.items()):
             cuts = np.unique(np.quantile(ours.score, np.linspace(0, 0.9, 10))).tolist() if len(ours.score) else [0.0]
-            name = "starblend " + ("boxes, min(NSTARS, inside)" if boxes else "centres")
-            runs.insert(int(boxes), (name, cuts[0], cuts, lambda cut, ours=ours: ours.select(ours.score >= cut)))
+            runs.insert(place, ("starblend " + name, cuts[0], cuts, lambda cut, ours=ours: ours.select(ours.score >= cut)))
     rows = []
     for name, quoted, settings, run in runs:
         for setting in settings:
