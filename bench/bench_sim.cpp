@@ -7,6 +7,7 @@
 #include "bench/timing.h"
 #include "kernels/random.h"
 #include "sim/field.h"
+#include "sim/fit_field.h"
 
 using namespace star;
 
@@ -110,6 +111,25 @@ public:
         std::printf("  %zu stars in the fields and their margins of 16 px\n", drawn);
     }
 
+    // Found from the image alone: search, joint fits, pruning, errors.
+    void fit(int size) {
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {}, {});
+        const Exposure& e = simulator.exposure();
+        const Field field = simulator.make(pool_, size, size, 16, 1, 1);
+        const double sigma = background_sigma(e);
+        const std::vector<float> sky(field.image.size(), float(background_level(e))),
+            variance(field.image.size(), float(sigma * sigma));
+        FieldFit fit(pool_, {size, size, field.image, sky, variance, field.mask, 1 / image_unit(e)}, simulator.psf(),
+                     {});
+        fit.find({});
+        const auto found = double(fit.stars().size());
+        run("stars found and fitted in " + std::to_string(size) + " px at jamming", found, "stars",
+            [&] { fit.find({}); });
+        std::vector<FitStar> places;
+        for (const FieldStar& s : fit.stars()) places.push_back(s.at);
+        run("the same stars fitted, fluxes and places", found, "stars", [&] { fit.measure(places, 0.5); });
+    }
+
     const std::vector<Row>& rows() const { return rows_; }
 
 private:
@@ -182,6 +202,7 @@ void bench_all(const Options& o, ThreadPool& pool) {
     Exposure drizzled;
     drizzled.drizzle_sigma = 0.4;
     bench.noise(46.5, drizzled);
+    bench.fit(400);
     if (o.fields) bench.fields(512, 20), bench.fields(100, 5000);
     if (!o.json.empty()) write_json(bench.rows(), o.json, pool);
 }

@@ -52,13 +52,15 @@ std::vector<Place> read_places(const std::string& name, const Wcs* wcs, bool pix
     return places;
 }
 
-// Rows in the list's order; what lies beyond the image has no flux, no error and the flag.
+// Rows in the list's order; what lies more than a FWHM beyond the image has no flux, no error and the flag.
 std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::vector<Place>& places, double moves,
                              const Observation& o) {
     std::vector<FitStar> inside;
     std::vector<int> row;
+    const double margin = fit.scene().fwhm();
     for (const Place& p : places) {
-        const bool in = p.x >= 0 && p.y >= 0 && p.x <= o.image.width && p.y <= o.image.height;
+        const bool in =
+            p.x >= -margin && p.y >= -margin && p.x <= o.image.width + margin && p.y <= o.image.height + margin;
         row.push_back(in ? int(inside.size()) : -1);
         if (in) inside.push_back({p.x, p.y, 0});
     }

@@ -1,0 +1,123 @@
+// Stars, as a user gets them: SOURCES beside BLENDS, pictures of the fit, forced photometry; and when there are none.
+#include <cmath>
+
+#include "io/fits_image.h"
+#include "io/fits_writer.h"
+#include "tests/program_run.h"
+#include "tests/skip.h"
+#include "tools/catalogue.h"
+
+using namespace star;
+using namespace star::test;
+
+namespace {
+
+const std::string tiny = " --model m.safetensors --threshold 0.05 ";
+
+void put_field(const Bench& b) {
+    put_tiny_model(b);
+    b.must("simulate -q -o field.fits --width 120 --height 100");
+}
+
+}  // namespace
+
+TEST_CASE("sources: detect writes a row per star, linked to its unit, and what the fit leaves") {
+    const Bench b;
+    put_field(b);
+    b.must("detect -q field.fits -o found.fits --model-image model.fits --residual rest.fits" + tiny);
+    const Table t = read_table(b / "found.fits", "SOURCES");
+    const auto x = t.numbers("X_IMAGE"), y = t.numbers("Y_IMAGE"), flux = t.numbers("FLUX_PSF"),
+               error = t.numbers("FLUXERR_PSF"), mag = t.numbers("MAG_PSF"), blend = t.numbers("BLEND_ID");
+    const auto blends = read_blends(b / "found.fits");
+    REQUIRE(t.rows() > 50);
+    // Most stars of the truth that count are there, in place and brightness, whatever an untrained network says.
+    const Table truth = read_table(b / "field.fits", "TRUTH_STARS");
+    const auto tx = truth.numbers("X_IMAGE"), ty = truth.numbers("Y_IMAGE"), tm = truth.numbers("MAG");
+    int bright = 0, found = 0;
+    for (std::size_t i = 0; i < tx.size(); ++i) {
+        if (!(tm[i] < 23 && tx[i] > 5 && ty[i] > 5 && tx[i] < 115 && ty[i] < 95)) continue;
+        ++bright;
+        for (std::size_t j = 0; j < x.size(); ++j)
+            if (std::hypot(x[j] - tx[i], y[j] - ty[i]) < 0.75 && std::fabs(mag[j] - tm[i]) < 0.75) {
+                ++found;
+                break;
+            }
+    }
+    MESSAGE(found, " of ", bright, " bright stars, ", t.rows(), " rows");
+    CHECK(bright > 10);
+    CHECK(found >= bright * 7 / 10);
+    for (std::size_t i = 0; i < t.rows(); ++i) {
+        CHECK(flux[i] >= 3 * error[i]);
+        CHECK(blend[i] >= 0);
+        CHECK(blend[i] <= double(blends.size()));
+    }
+    const FitsImage image = read_image(b / "field.fits"), model = read_image(b / "model.fits"),
+                    rest = read_image(b / "rest.fits");
+    double worst = 0;
+    for (std::size_t i = 0; i < image.pixels.size(); ++i)
+        if (!std::isnan(rest.pixels[i]))
+            worst = std::max(worst, std::fabs(double(image.pixels[i]) - model.pixels[i] - rest.pixels[i]) /
+                                        std::max(1.0, std::fabs(double(image.pixels[i]))));
+    CHECK(worst < 1e-5);  // a few roundings to float
+    CHECK(verified(b, "found.fits").value_or(true));
+}
+
+TEST_CASE("sources: without a PSF there is no table, and no picture of one") {
+    const Bench b;
+    put_field(b);
+    b.must("detect -q field.fits -o found.fits --psf none" + tiny);
+    CHECK(b.get("found.fits").find("SOURCES") == std::string::npos);
+    CHECK(!read_blends(b / "found.fits").empty());
+    b.refused("detect -q field.fits -o none.fits --psf none --residual rest.fits" + tiny, 2, {"--residual", "--psf"});
+    b.refused("detect -q field.fits -o none.fits --psf nothing.fits" + tiny, 3, {"nothing.fits"});
+    b.refused("detect -q field.fits -o a.fits --residual a.fits" + tiny, 2, {"a.fits", "two outputs"});
+}
+
+TEST_CASE("sources: an image without a usable pixel has no stars") {
+    const Bench b;
+    put_tiny_model(b);
+    write_image(b / "nan.fits", std::vector<float>(80 * 60, NAN), 80, 60, {}, false);
+    b.must("detect -q nan.fits -o found.fits" + tiny);
+    CHECK(read_table(b / "found.fits", "SOURCES").rows() == 0);
+    CHECK(verified(b, "found.fits").value_or(true));
+}
+
+TEST_CASE("sources: measure gives a flux, or a limit, for every place it is asked for") {
+    const Bench b;
+    put_field(b);
+    b.must("detect -q field.fits -o found.fits" + tiny);
+    const Table found = read_table(b / "found.fits", "SOURCES");
+    b.must("measure -q field.fits --positions found.fits -o again.fits --model m.safetensors");
+    const Table again = read_table(b / "again.fits", "SOURCES");
+    REQUIRE(again.rows() == found.rows());
+    const auto was = found.numbers("FLUX_PSF"), is = again.numbers("FLUX_PSF"), error = found.numbers("FLUXERR_PSF"),
+               limit = again.numbers("LIMIT3"), error_again = again.numbers("FLUXERR_PSF");
+    CHECK(again.numbers("X_IMAGE") == found.numbers("X_IMAGE"));
+    CHECK(again.numbers("BLEND_ID") == found.numbers("BLEND_ID"));
+    int far = 0;
+    for (std::size_t i = 0; i < was.size(); ++i) {
+        far += !(std::fabs(is[i] - was[i]) < 3 * error[i]);
+        CHECK(std::fabs(limit[i] - std::max(is[i], 0.0) - 3 * error_again[i]) <= 1e-6 * limit[i]);
+    }
+    CHECK(far <= int(was.size() / 50));
+
+    Table places;
+    places.name = "PLACES";
+    places.columns = {{"X_IMAGE", "pix", "", "", "", std::vector<double>{30.5, -40, NAN, 1e30}},
+                      {"Y_IMAGE", "pix", "", "", "", std::vector<double>{40.25, 20, 3, 5}}};
+    write_tables(b / "places.fits", {}, {places}, false);
+    b.must("measure -q field.fits --positions places.fits -o four.fits --model m.safetensors");
+    const Table four = read_table(b / "four.fits", "SOURCES");
+    REQUIRE(four.rows() == 4);
+    const auto flux = four.numbers("FLUX_PSF"), flags = four.numbers("FLAGS");
+    CHECK(std::isfinite(flux[0]));
+    for (std::size_t i = 1; i < 4; ++i) {
+        CHECK(std::isnan(flux[i]));
+        CHECK((int(flags[i]) & flag_truncated) != 0);
+    }
+    b.refused("measure -q field.fits --positions field.fits -o none.fits --model m.safetensors --psf none", 2,
+              {"--psf"});
+    b.refused("measure -q field.fits --positions absent.fits -o none.fits --model m.safetensors", 3, {"absent.fits"});
+    b.refused("measure -q field.fits --positions found.fits -o found.fits --overwrite --model m.safetensors", 2,
+              {"found.fits", "input"});
+}
