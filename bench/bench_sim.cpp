@@ -113,9 +113,11 @@ public:
 
     // Found from the image alone: search, joint fits, pruning, errors.
     void fit(int size) {
-        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, {}, {});
+        SceneOptions jammed;
+        jammed.mock.emplace();
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, jammed, {});
         const Exposure& e = simulator.exposure();
-        const Field field = simulator.make(pool_, size, size, 16, 1, 1);
+        const Field field = simulator.make(pool_, {size, size, 16, 1, 1});
         const double sigma = background_sigma(e);
         const std::vector<float> sky(field.image.size(), float(background_level(e))),
             variance(field.image.size(), float(sigma * sigma));
