@@ -31,7 +31,7 @@ TEST_CASE("sources: detect writes a row per star, linked to its unit, and what t
     const auto blends = read_blends(b / "found.fits");
     REQUIRE(t.rows() > 50);
     // Most stars of the truth that count are there, in place and brightness, whatever an untrained network says.
-    const Table truth = read_table(b / "field.fits", "TRUTH_STARS");
+    const Table truth = read_table(b / "field.fits", "STARS");
     const auto tx = truth.numbers("X_IMAGE"), ty = truth.numbers("Y_IMAGE"), tm = truth.numbers("MAG");
     int bright = 0, found = 0;
     for (std::size_t i = 0; i < tx.size(); ++i) {
