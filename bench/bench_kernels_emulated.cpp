@@ -21,18 +21,6 @@ Buffer<bf16> values(std::int64_t count) {
     return b;
 }
 
-template <class F>
-simt::Counters count(F f) {
-    const simt::Counters before = simt::counters();
-    f();
-    simt::Counters c = simt::counters();
-    c.launches -= before.launches, c.blocks -= before.blocks;
-    c.copy_requests -= before.copy_requests, c.copy_bytes -= before.copy_bytes, c.copy_sectors -= before.copy_sectors;
-    c.copy_conflicts -= before.copy_conflicts;
-    c.matrix_loads -= before.matrix_loads, c.bank_conflicts -= before.bank_conflicts;
-    return c;
-}
-
 /// least: bytes of both operands, once.
 void print(const char* operation, const Layer& l, double least, const simt::Counters& c) {
     std::printf("%-15s %-10s %dx%dx%d %d->%d %dx%d/%d  %3lld launches %6lld blocks", operation, l.name.c_str(), l.x.n,
@@ -57,7 +45,7 @@ void count_layer(Layer l, Stream stream) {
         Arena measure = Arena::measuring();
         queue(dry(stream), measure);
         Arena scratch(device, measure.peak());
-        print(operation, l, 2.0 * double(least), count([&] { queue(stream, scratch); }));
+        print(operation, l, 2.0 * double(least), simt::counted([&] { queue(stream, scratch); }));
     };
     run("forward", l.x.size() + l.w.size(),
         [&](Stream s, Arena& a) { conv_forward<bf16>(s, x.view(l.x), w.view(l.w), nullptr, l.how, to.view(y), a); });

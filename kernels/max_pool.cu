@@ -90,30 +90,21 @@ __global__ void __launch_bounds__(threads)
     }
 }
 
-Grid over_rows(Shape s) {
-    require(std::int64_t{s.w} * s.c < std::int64_t{1} << 30, "max_pool: rows of ", s.w, " pixels of ", s.c);
-    return {{block_count(std::int64_t{s.n} * s.h)}, threads};
-}
-
-template <class T>
-bool whole(int channels) {
-    return channels % (16 / int(sizeof(T))) == 0;
-}
-
 }  // namespace
 
 template <class T>
 void max_pool_forward(Stream stream, View<const T> x, MaxPool how, View<T> y, View<std::uint8_t> from) {
     if (y.size() == 0) return;
-    with_packs<T>(whole<T>(y.shape.c) && aligned(x.data, y.data, from.data),
-                  [&](auto pack) { launch(stream, over_rows(y.shape), forward<T, pack.value>, x, how, y, from.data); });
+    with_packs<T>(whole_packs<T>(y.shape.c) && aligned(x.data, y.data, from.data), [&](auto pack) {
+        launch(stream, grid_over_rows(y.shape, threads, "max_pool"), forward<T, pack.value>, x, how, y, from.data);
+    });
 }
 
 template <class T>
 void max_pool_backward(Stream stream, View<const T> dy, View<const std::uint8_t> from, MaxPool how, View<T> dx) {
     if (dx.size() == 0) return;
-    with_packs<T>(whole<T>(dx.shape.c) && aligned(dy.data, from.data, dx.data), [&](auto pack) {
-        launch(stream, over_rows(dx.shape), backward<T, pack.value>, dy, from.data, how, dx);
+    with_packs<T>(whole_packs<T>(dx.shape.c) && aligned(dy.data, from.data, dx.data), [&](auto pack) {
+        launch(stream, grid_over_rows(dx.shape, threads, "max_pool"), backward<T, pack.value>, dy, from.data, how, dx);
     });
 }
 

@@ -48,4 +48,16 @@ inline unsigned block_count(std::int64_t blocks, std::source_location where = st
     return unsigned(blocks);
 }
 
+/// Whether a pixel's channels are whole packs of 16 bytes.
+template <class T>
+bool whole_packs(int channels) {
+    return channels % (16 / int(sizeof(T))) == 0;
+}
+
+/// A block per row of a map, whose threads count its elements in 32 bits; Error naming `what` for rows too long.
+inline Grid grid_over_rows(Shape s, unsigned threads, const char* what) {
+    require(std::int64_t{s.w} * s.c < std::int64_t{1} << 30, what, ": rows of ", s.w, " pixels of ", s.c);
+    return {{block_count(std::int64_t{s.n} * s.h)}, threads};
+}
+
 }  // namespace star

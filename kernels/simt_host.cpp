@@ -231,6 +231,13 @@ Counters& Counters::operator+=(const Counters& o) {
     return *this;
 }
 
+Counters Counters::operator-(const Counters& o) const {
+    return {launches - o.launches,           blocks - o.blocks,
+            copy_requests - o.copy_requests, copy_bytes - o.copy_bytes,
+            copy_sectors - o.copy_sectors,   copy_conflicts - o.copy_conflicts,
+            matrix_loads - o.matrix_loads,   bank_conflicts - o.bank_conflicts};
+}
+
 Counters counters() {
     const std::lock_guard hold(totals().lock);
     return totals().sum;

@@ -51,9 +51,17 @@ struct Counters {
     std::int64_t copy_conflicts = 0;                                   ///< in shared memory, of copy_async's writes
     std::int64_t matrix_loads = 0, bank_conflicts = 0;                 ///< in shared memory, of matrix loads
     Counters& operator+=(const Counters&);
+    Counters operator-(const Counters&) const;
     bool operator==(const Counters&) const = default;
 };
-Counters counters();     ///< of the whole program so far. Thread-safe
+Counters counters();  ///< of the whole program so far. Thread-safe
+/// What f's launches did, if nothing else launches meanwhile.
+template <class F>
+Counters counted(F f) {
+    const Counters before = counters();
+    f();
+    return counters() - before;
+}
 Counters last_launch();  ///< of the calling thread's last launch that was queued
 
 /// Does the work at once, or keeps it for later while this thread records (graph.h).

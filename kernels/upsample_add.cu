@@ -71,31 +71,23 @@ __global__ void __launch_bounds__(threads) backward(View<const T> dy, View<T> dc
     }
 }
 
-Grid over_rows(Shape s) {
-    require(std::int64_t{s.w} * s.c < std::int64_t{1} << 30, "upsample_add: rows of ", s.w, " pixels of ", s.c);
-    return {{block_count(std::int64_t{s.n} * s.h)}, threads};
-}
-
-template <class T>
-bool whole(int channels) {
-    return channels % (16 / int(sizeof(T))) == 0;
-}
-
 }  // namespace
 
 template <class T>
 void upsample_add(Stream stream, View<const T> coarse, View<const T> lateral, View<T> y) {
     if (y.size() == 0) return;
-    with_packs<T>(whole<T>(y.shape.c) && aligned(coarse.data, lateral.data, y.data), [&](auto pack) {
-        launch(stream, over_rows(y.shape), forward<T, pack.value>, coarse, lateral.data, y);
+    with_packs<T>(whole_packs<T>(y.shape.c) && aligned(coarse.data, lateral.data, y.data), [&](auto pack) {
+        launch(stream, grid_over_rows(y.shape, threads, "upsample_add"), forward<T, pack.value>, coarse, lateral.data,
+               y);
     });
 }
 
 template <class T>
 void upsample_add_backward(Stream stream, View<const T> dy, View<T> dcoarse) {
     if (dcoarse.size() == 0) return;
-    with_packs<T>(whole<T>(dcoarse.shape.c) && aligned(dy.data, dcoarse.data),
-                  [&](auto pack) { launch(stream, over_rows(dcoarse.shape), backward<T, pack.value>, dy, dcoarse); });
+    with_packs<T>(whole_packs<T>(dcoarse.shape.c) && aligned(dy.data, dcoarse.data), [&](auto pack) {
+        launch(stream, grid_over_rows(dcoarse.shape, threads, "upsample_add"), backward<T, pack.value>, dy, dcoarse);
+    });
 }
 
 template void upsample_add(Stream, View<const float>, View<const float>, View<float>);

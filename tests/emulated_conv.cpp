@@ -20,19 +20,6 @@ bool gradients_same(const ConvCase& c) {
     });
 }
 
-/// What f's launches did.
-template <class F>
-simt::Counters count(F f) {
-    const simt::Counters before = simt::counters();
-    f();
-    simt::Counters c = simt::counters();
-    c.launches -= before.launches, c.blocks -= before.blocks;
-    c.copy_requests -= before.copy_requests, c.copy_bytes -= before.copy_bytes, c.copy_sectors -= before.copy_sectors;
-    c.copy_conflicts -= before.copy_conflicts;
-    c.matrix_loads -= before.matrix_loads, c.bank_conflicts -= before.bank_conflicts;
-    return c;
-}
-
 }  // namespace
 
 TEST_CASE("the convolution and its gradients give equal bits in every order of threads") {
@@ -112,7 +99,7 @@ TEST_CASE("the input gradient has no bank conflicts and fetches what it needs") 
         const ConvCase c{{1, k == 64 ? 16 : 108, 128, k}, 64, 1, 1, {1, 0}};
         const GradientInputs<bf16> in(c);
         Queue q;
-        const simt::Counters n = count([&] { input_gradient_on_gpu(q.stream, c, in); });
+        const simt::Counters n = simt::counted([&] { input_gradient_on_gpu(q.stream, c, in); });
         const std::int64_t tiles = c.x.h, slices = 2, per_tile = slices * (128 + k) * 64;
         CHECK(n.launches == 2);  // exchanges K and C of the weights; multiplies
         CHECK(n.copy_bytes == tiles * per_tile);
@@ -130,7 +117,7 @@ TEST_CASE("the weight gradient fetches each pixel once per tile, in whole sector
         const ConvCase c{{1, 16, 72, 128}, k, 1, 1, {1, 0}, false};  // one tile, three chunks
         const GradientInputs<bf16> in(c);
         Queue q;
-        const simt::Counters n = count([&] { weight_gradient_on_gpu(q.stream, c, in); });
+        const simt::Counters n = simt::counted([&] { weight_gradient_on_gpu(q.stream, c, in); });
         CHECK(n.launches == 2);  // multiplies; adds chunks
         CHECK(n.copy_bytes == 2 * (c.x.size() + c.y().size()));
         CHECK(n.copy_requests * 512 == n.copy_bytes);
@@ -151,10 +138,10 @@ TEST_CASE("with filters, borders and strides, copies are the pixels that exist, 
     for (const ConvCase& c : cases) {
         const GradientInputs<bf16> in(c);
         Queue q;
-        const simt::Counters dx = count([&] { input_gradient_on_gpu(q.stream, c, in); });
+        const simt::Counters dx = simt::counted([&] { input_gradient_on_gpu(q.stream, c, in); });
         CHECK(dx.bank_conflicts == 0);
         CHECK(dx.copy_conflicts == 0);
-        const simt::Counters dw = count([&] { weight_gradient_on_gpu(q.stream, c, in); });
+        const simt::Counters dw = simt::counted([&] { weight_gradient_on_gpu(q.stream, c, in); });
         CHECK(dw.copy_conflicts == 0);
         CHECK(dw.matrix_loads > 0);
         CHECK(dw.bank_conflicts == 0);

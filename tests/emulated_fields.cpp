@@ -44,15 +44,17 @@ TEST_CASE("a batch drawn on the device is the host's: equal truth, pixels equal 
             CHECK(got.boxes.size() > 10);
             const auto pixels = download(gpu.stream, got.on_device->data(), got.on_device->size());
             REQUIRE(pixels.size() == want.images.size());
-            // Light differs in its last bits. A photon more or less, of the 46 of the sky's noise of 8.6, moves a pixel
-            // by an eighth of sigma, and the mesh by far less.
+            // Light differs in its last bits, which may move a count by a photon, and a pixel by no more than that over
+            // the stretch's sigma (asinh's slope is 1 at most; a drizzle spreads it); the mesh moves by far less: 5 %.
+            const Exposure& e = setup.instrument.exposure;
+            const double photon = image_unit(e) / (background_sigma(e) * setup.procedure.normalise.softening);
             int jumps = 0;
             double worst = 0;
             for (std::size_t i = 0; i < pixels.size(); ++i) {
                 const double off = std::fabs(double(pixels[i]) - want.images[i]);
                 jumps += off > 1e-3, worst = std::max(worst, off);
             }
-            CHECK(worst < 0.25);
+            CHECK(worst < std::min(1.05 * photon, 0.25));
             CHECK(jumps < int(pixels.size()) / 50);
         }
 }

@@ -132,6 +132,31 @@ TEST_CASE_TEMPLATE("detect: several detections at once on one model give the bit
         }
 }
 
+TEST_CASE("detect: a temperature changes the classes' chances as its formula says, and nothing else") {
+    const Image image = busy_image(75, 110, 1);
+    const auto units_at = [&](float temperature) {
+        Procedure how = procedure(32, 16);
+        how.temperature = temperature;
+        return Detector<float>(one_thread(), tiny(), how, loud().finder()).detect(one_thread(), image.sky(), 2).units;
+    };
+    const auto plain = units_at(1);
+    REQUIRE(plain.size() > 50);
+    for (const float t : {0.5f, 2.0f}) {
+        const auto heated = units_at(t);
+        REQUIRE(heated.size() == plain.size());
+        for (std::size_t i = 0; i < plain.size(); ++i) {
+            const Detection &a = plain[i], &b = heated[i];
+            CHECK((a.box == b.box && a.score == b.score && a.label == b.label));
+            const float most = *std::max_element(a.chances, a.chances + tiny().classes);
+            // A quotient, whose rounding a power of 1/t magnifies by 1/t, 1/t itself (exact here), and powf to an ulp.
+            for (int k = 0; k < tiny().classes; ++k) {
+                const double want = std::pow(double(a.chances[k]) / most, 1.0 / t);
+                CHECK(std::fabs(b.chances[k] - want) <= (1.0 / t + 2) * 0x1p-24 * want);
+            }
+        }
+    }
+}
+
 TEST_CASE("detect: seams don't show") {
     // Units on corners and borders of 32 px tiles; then the same sky shifted by half a tile, so that none lies on any.
     // Sky and noise wrap around, so the background is the same; nothing is closer to the image's edge than the reach.
@@ -317,8 +342,9 @@ TEST_CASE_TEMPLATE("detect: memory_bytes is what is taken", T, float, bf16) {
                 if (done == 0) during = held() - before;
                 return true;
             });
-            // told: the arenas, the way back, and 13 bytes a pixel, for the sky's preparation. While tiles run, a pixel holds 4 there
-            // and 4 of the background on the host. The allocator rounds thirteen arrays up to pages and keeps small lists.
+            // told: the arenas, the way back, and 13 bytes a pixel, for the sky's preparation. While tiles run, a pixel
+            // holds 4 there and 4 of the background on the host. The allocator rounds thirteen arrays up to pages and
+            // keeps small lists.
             const std::int64_t slack = 13 * (4096 + 256) + 8192, pixels = H * W;
             CHECK(during <= told + slack);
             CHECK(during >= told - (13 - 8) * pixels - slack);

@@ -35,7 +35,9 @@ TEST_CASE("simulate: an image with its variance, mask, units and stars") {
     CHECK(counting == counts);
     const std::string png = b.get("f.png");
     CHECK(png.substr(1, 3) == "PNG");
-    if (verified(b, "f.fits")) CHECK(verified(b, "f.fits").value());
+    const auto clean = verified(b, "f.fits");
+    if (!clean) return skip("fitsverify is absent");
+    CHECK(*clean);
 }
 
 TEST_CASE("simulate: many fields are the single ones, and go on where they stopped") {

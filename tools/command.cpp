@@ -47,8 +47,9 @@ Device Common::chosen_device() const {
             fail(Fault::usage, "--device ", device, ": N is a number");
         index = std::stoi(digits);
     }
-    if (index >= cuda_devices())
-        fail(Fault::device, "--device ", device, ": ", cuda_devices(), " CUDA devices can be used here");
+    const int usable = cuda_devices();
+    if (usable == 0) fail(Fault::device, "--device ", device, ": ", cuda_trouble());
+    if (index >= usable) fail(Fault::device, "--device ", device, ": ", usable, " CUDA devices can be used here");
     return {Device::Kind::cuda, index};
 }
 

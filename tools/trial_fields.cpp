@@ -58,8 +58,8 @@ std::vector<Wanted> wanted(const Truth& truth, double zeropoint) {
 
 template <class T>
 std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
-                                       const TrialField& which) {
-    Field field = simulator.make(*stream.pool, {which.width, which.height, which.margin, which.seed, which.index});
+                                       const FieldSpec& which) {
+    Field field = simulator.make(*stream.pool, which);
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
     const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
@@ -74,9 +74,8 @@ std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detecto
 }
 
 template std::optional<TriedField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,
-                                                const TrialField&);
-template std::optional<TriedField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&,
-                                                const TrialField&);
+                                                const FieldSpec&);
+template std::optional<TriedField> detect_field(Stream, const Detector<bf16>&, const FieldSimulator&, const FieldSpec&);
 
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule) {
     double best = 0.5, best_f1 = -1;

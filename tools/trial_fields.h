@@ -11,12 +11,6 @@ namespace star {
 /// The truth as scores want it. zeropoint: magnitude of one electron over all exposures; NaN if not known.
 std::vector<Wanted> wanted(const Truth& truth, double zeropoint);
 
-struct TrialField {
-    int width = 100, height = 100;  ///< px
-    double margin = 24;             ///< px from which light comes in
-    std::uint64_t seed = 0, index = 0;
-};
-
 struct TriedField {
     Field field;
     ScoredField scored;
@@ -25,7 +19,7 @@ struct TriedField {
 /// Simulates a field, detects on `stream`, pairs both up for scoring. nullopt if the user interrupts.
 template <class T>
 std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
-                                       const TrialField& which);
+                                       const FieldSpec& which);
 
 /// The score threshold at which F1 (of units found at all, whatever their class) is highest, over steps of 0.02.
 double best_threshold(const std::vector<ScoredField>& fields, const MatchRule& rule);

@@ -2,85 +2,97 @@
 #include "tools/truth.h"
 
 #include <numbers>
+#include <numeric>
 
 #include "kernels/check.h"
 #include "tools/catalogue.h"
 
 namespace star {
 
+namespace {
+
+/// A column's values: get(row) of each.
+template <class Rows, class Get>
+auto column(const Rows& rows, Get get) {
+    std::vector<decltype(get(rows[0]))> values;
+    for (const auto& row : rows) values.push_back(get(row));
+    return values;
+}
+
+// FITS pixels of pixel edges.
+double fits(double edge) { return edge + fits_minus_edge; }
+
+}  // namespace
+
 Table truth_units(const Truth& truth) {
-    std::vector<std::int32_t> id, stars, label, soft, percolated;
-    std::vector<double> x, y, x0, y0, x1, y1, flux;
-    std::array<std::vector<float>, 5> chance;
-    for (std::size_t i = 0; i < truth.units.size(); ++i) {
-        const TruthUnit& u = truth.units[i];
-        id.push_back(std::int32_t(i));
-        stars.push_back(u.count);
-        label.push_back(u.label), soft.push_back(u.soft), percolated.push_back(u.percolated);
-        x.push_back(u.x + fits_minus_edge), y.push_back(u.y + fits_minus_edge), flux.push_back(u.flux);
-        x0.push_back(u.box.x0 + fits_minus_edge), y0.push_back(u.box.y0 + fits_minus_edge);
-        x1.push_back(u.box.x1 + fits_minus_edge), y1.push_back(u.box.y1 + fits_minus_edge);
-        for (std::size_t k = 0; k < chance.size(); ++k) chance[k].push_back(u.chance[k]);
-    }
+    using U = TruthUnit;
+    using Int = std::int32_t;
+    const std::vector<U>& units = truth.units;
+    const auto of = [&](auto get) { return column(units, get); };
+    std::vector<Int> id(units.size());
+    std::iota(id.begin(), id.end(), 0);
     Table t;
     t.name = "UNITS";
-    t.columns = {{"UNIT_ID", "", "number of the unit", "meta.id", "", id},
-                 {"X_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.x", "F10.3", x},
-                 {"Y_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.y", "F10.3", y},
-                 {"XMIN_IMAGE", "pix", "left edge of the box", "", "F10.3", x0},
-                 {"YMIN_IMAGE", "pix", "lower edge of the box", "", "F10.3", y0},
-                 {"XMAX_IMAGE", "pix", "right edge of the box", "", "F10.3", x1},
-                 {"YMAX_IMAGE", "pix", "upper edge of the box", "", "F10.3", y1},
-                 {"FLUX", "electron", "of its stars, over all exposures", "phot.count", "E13.6", flux},
-                 {"NSTARS", "", "stars that count", "meta.number", "", stars},
-                 {"LABEL", "", "class from 0; -2: neither asked for nor punished", "meta.code", "", label},
-                 {"SOFT", "", "1: a star may or may not count", "meta.code", "", soft},
-                 {"PERCOLATED", "", "1: split from a larger unit", "meta.code", "", percolated}};
-    for (std::size_t k = 0; k < chance.size(); ++k)
+    t.columns = {
+        {"UNIT_ID", "", "number of the unit", "meta.id", "", id},
+        {"X_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.x", "F10.3",
+         of([](const U& u) { return fits(u.x); })},
+        {"Y_IMAGE", "pix", "flux-weighted centroid, first pixel = 1", "pos.cartesian.y", "F10.3",
+         of([](const U& u) { return fits(u.y); })},
+        {"XMIN_IMAGE", "pix", "left edge of the box", "", "F10.3", of([](const U& u) { return fits(u.box.x0); })},
+        {"YMIN_IMAGE", "pix", "lower edge of the box", "", "F10.3", of([](const U& u) { return fits(u.box.y0); })},
+        {"XMAX_IMAGE", "pix", "right edge of the box", "", "F10.3", of([](const U& u) { return fits(u.box.x1); })},
+        {"YMAX_IMAGE", "pix", "upper edge of the box", "", "F10.3", of([](const U& u) { return fits(u.box.y1); })},
+        {"FLUX", "electron", "of its stars, over all exposures", "phot.count", "E13.6",
+         of([](const U& u) { return u.flux; })},
+        {"NSTARS", "", "stars that count", "meta.number", "", of([](const U& u) { return Int(u.count); })},
+        {"LABEL", "", "class from 0; -2: neither asked for nor punished", "meta.code", "",
+         of([](const U& u) { return Int(u.label); })},
+        {"SOFT", "", "1: a star may or may not count", "meta.code", "", of([](const U& u) { return Int(u.soft); })},
+        {"PERCOLATED", "", "1: split from a larger unit", "meta.code", "",
+         of([](const U& u) { return Int(u.percolated); })}};
+    for (std::size_t k = 0; k < U{}.chance.size(); ++k)
         t.columns.push_back({"P" + std::to_string(k + 1), "",
                              k == 4 ? "chance of five stars or more" : "chance of that many stars", "stat.probability",
-                             "F6.4", chance[k]});
+                             "F6.4", of([k](const U& u) { return u.chance[k]; })});
     return t;
 }
 
 Table truth_stars(const Truth& truth, const Exposure& exposure) {
-    std::vector<std::int32_t> unit, counts;
-    std::vector<double> x, y, mag, flux;
-    std::vector<float> snr;
-    for (const TruthStar& s : truth.stars) {
-        unit.push_back(s.unit), counts.push_back(s.counts);
-        x.push_back(s.x + fits_minus_edge), y.push_back(s.y + fits_minus_edge);
-        mag.push_back(magnitude(s.flux, exposure)), flux.push_back(s.flux), snr.push_back(float(s.snr));
-    }
+    using S = TruthStar;
+    const auto of = [&](auto get) { return column(truth.stars, get); };
     Table t;
     t.name = "STARS";
-    t.columns = {{"UNIT_ID", "", "its unit; -1: none", "meta.id.parent", "", unit},
-                 {"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", x},
-                 {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", y},
-                 {"MAG", "mag", "magnitude", "phot.mag", "F8.4", mag},
-                 {"FLUX", "electron", "over all exposures", "phot.count", "E13.6", flux},
-                 {"SNR", "", "Cramer-Rao, neighbours free; NaN: not asked", "stat.snr", "F9.2", snr},
-                 {"COUNTS", "", "1: one of the unit's NSTARS", "meta.code", "", counts}};
+    t.columns = {
+        {"UNIT_ID", "", "its unit; -1: none", "meta.id.parent", "",
+         of([](const S& s) { return std::int32_t(s.unit); })},
+        {"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", of([](const S& s) { return fits(s.x); })},
+        {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", of([](const S& s) { return fits(s.y); })},
+        {"MAG", "mag", "magnitude", "phot.mag", "F8.4", of([&](const S& s) { return magnitude(s.flux, exposure); })},
+        {"FLUX", "electron", "over all exposures", "phot.count", "E13.6", of([](const S& s) { return s.flux; })},
+        {"SNR", "", "Cramer-Rao, neighbours free; NaN: not asked", "stat.snr", "F9.2",
+         of([](const S& s) { return float(s.snr); })},
+        {"COUNTS", "", "1: one of the unit's NSTARS", "meta.code", "",
+         of([](const S& s) { return std::int32_t(s.counts); })}};
     return t;
 }
 
 Table truth_galaxies(const std::vector<Galaxy>& galaxies) {
-    std::vector<double> x, y, mag, flux, radius, sersic, ratio, angle;
-    for (const Galaxy& g : galaxies) {
-        x.push_back(g.x + fits_minus_edge), y.push_back(g.y + fits_minus_edge);
-        mag.push_back(g.mag), flux.push_back(g.flux), radius.push_back(g.half_light);
-        sersic.push_back(g.sersic), ratio.push_back(g.axis_ratio), angle.push_back(g.angle * 180 / std::numbers::pi);
-    }
+    using G = Galaxy;
+    const auto of = [&](auto get) { return column(galaxies, get); };
     Table t;
     t.name = "GALAXIES";
-    t.columns = {{"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", x},
-                 {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", y},
-                 {"MAG", "mag", "magnitude", "phot.mag", "F8.4", mag},
-                 {"FLUX", "electron", "over all exposures", "phot.count", "E13.6", flux},
-                 {"HALF_LIGHT", "pix", "radius of half the light, major axis", "phys.angSize", "F8.3", radius},
-                 {"SERSIC", "", "Sersic index", "", "F5.2", sersic},
-                 {"AXIS_RATIO", "", "minor over major axis", "", "F6.4", ratio},
-                 {"THETA", "deg", "of the major axis, from x to y", "pos.posAng", "F8.3", angle}};
+    t.columns = {
+        {"X_IMAGE", "pix", "first pixel = 1", "pos.cartesian.x", "F10.3", of([](const G& g) { return fits(g.x); })},
+        {"Y_IMAGE", "pix", "first pixel = 1", "pos.cartesian.y", "F10.3", of([](const G& g) { return fits(g.y); })},
+        {"MAG", "mag", "magnitude", "phot.mag", "F8.4", of([](const G& g) { return g.mag; })},
+        {"FLUX", "electron", "over all exposures", "phot.count", "E13.6", of([](const G& g) { return g.flux; })},
+        {"HALF_LIGHT", "pix", "radius of half the light, major axis", "phys.angSize", "F8.3",
+         of([](const G& g) { return g.half_light; })},
+        {"SERSIC", "", "Sersic index", "", "F5.2", of([](const G& g) { return g.sersic; })},
+        {"AXIS_RATIO", "", "minor over major axis", "", "F6.4", of([](const G& g) { return g.axis_ratio; })},
+        {"THETA", "deg", "of the major axis, from x to y", "pos.posAng", "F8.3",
+         of([](const G& g) { return g.angle * 180 / std::numbers::pi; })}};
     return t;
 }
 
