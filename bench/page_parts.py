@@ -132,6 +132,7 @@ def picture_html(pixels: NDArray[np.float64], sigma: float, boxes: Sequence[tupl
     mark = lambda points, strokes: "".join(f"M{x + .5 + a:.1f} {y(v) + b:.1f}l{c} {d}" for x, v in points for a, b, c, d in strokes)
     parts.append(f'</g><g class="sx"><path d="{mark(crosses, ((-1, -1, 2, 2), (1, -1, -2, 2)))}"/></g>')
     parts.append(f'<g class="dao"><path d="{mark(pluses, ((-1.2, 0, 2.4, 0), (0, -1.2, 0, 2.4)))}"/></g>')
-    toggles = "".join(f'<input type="checkbox" checked class="show-{k}" id="{k}-{name}"><label for="{k}-{name}"><span class="key-{k}">{t}</span></label>'
+    toggles = "".join(f'<input type="checkbox" checked class="show-{k}" id="{k}-{name}"><label for="{k}-{name}">'
+                      f'<span class="key-{k}">{t}</span></label>'
                       for k, t in (("ours", "starblend, units"), ("sx", "× SExtractor"), ("dao", "+ DAOStarFinder")))
     return f'<figure class="field"><figcaption>{name}</figcaption>{toggles}<svg viewBox="0 0 {w} {h}">{"".join(parts)}</svg></figure>'

@@ -33,13 +33,15 @@ from star_list import Catalogue
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="paper.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--program", type=Path, default=Path(__file__).parents[1] / "build/starblend", help="starblend (default: build/starblend)")
+    parser.add_argument("--program", type=Path, default=Path(__file__).parents[1] / "build/starblend",
+                        help="starblend (default: build/starblend)")
     parser.add_argument("--model", default="csst-g", help="a file or the name of one built in (default: csst-g)")
     parser.add_argument("--m31-model", default="hst-acs-f475w", help="the same, for the real image (default: hst-acs-f475w)")
     parser.add_argument("--sets", default=",".join((*SETS, "m31")), help="comma-separated, of " + ", ".join((*SETS, "m31")))
-    parser.add_argument("--peers", help="comma-separated keys of the programs to run (default: all): starblend, sextractor, mexhat, dao, photutils-psf, crowdsource")
+    parser.add_argument("--peers", help="comma-separated, of starblend, sextractor, mexhat, dao, photutils-psf, crowdsource (default: all)")
     parser.add_argument("--fields", type=int, default=100, help="of 100x100 px per set; ngc2298: a 25th as many of 256x256 px (default: 100)")
-    parser.add_argument("--slow-fields", type=int, default=3, help="how many of 100x100 px Photutils' PSF photometry gets, at half a minute each; crowdsource: 5 times as many (default: 3)")
+    parser.add_argument("--slow-fields", type=int, default=3, help="how many of 100x100 px Photutils' PSF photometry gets, at half a minute "
+                        "each; crowdsource: 5 times as many (default: 3)")
     parser.add_argument("--seed", type=int, default=20260, help="of the fields (default: 20260)")
     parser.add_argument("--work", type=Path, help="keep fields and our catalogues here, and use what is there (default: a temporary folder)")
     parser.add_argument("--json", type=Path)
@@ -58,14 +60,20 @@ def versions(program: Path) -> dict[str, str]:
 
 def model_key(program: Path, model: str) -> str:
     """The SHA-256 of a model file; of one built in, its name and that of the program's file."""
-    path = Path(model)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else f"{model}, built into {hashlib.sha256(program.read_bytes()).hexdigest()}"
+    path, sha256 = Path(model), lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
+    return sha256(path) if path.is_file() else f"built into the program of SHA-256 {sha256(program)}"
 
 
 def processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
     return f"{found.group(1) if found else platform.machine()}, {cores()} cores"
+
+
+def oracle() -> dict[str, Any] | None:
+    """What bench/oracle.py recorded for the set paper, if it has run."""
+    path = Path(__file__).parent / "results/oracle-paper.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def score_set(star: Path, programs: list[Program], ours: Ours, fields: FieldSet, slow: int) -> dict[str, Any]:
@@ -93,8 +101,10 @@ def table(result: dict[str, Any]) -> str:
     for name, part in result["sets"].items():
         for p in part["programs"].values():
             best, usual = p["at_purity"], p["usual"]
-            at = "not reached" if best is None else f"{best['stars']['completeness']['value']:.3f} ({best['setting'] if best['cut'] is None else best['cut']:.3g})"
-            lines.append(f"{name:18}{p['name']:25}{p['fields']:7}{usual['seconds_per_field']:9.3f}   {cell(usual['completeness'])}{cell(usual['purity'])}{at}")
+            threshold = None if best is None else best["setting"] if best["cut"] is None else best["cut"]
+            at = "not reached" if best is None else f"{best['stars']['completeness']['value']:.3f} ({threshold:.3g})"
+            rate = f"{cell(usual['completeness'])}{cell(usual['purity'])}"
+            lines.append(f"{name:18}{p['name']:25}{p['fields']:7}{usual['seconds_per_field']:9.3f}   {rate}{at}")
     return "\n".join(lines)
 
 
@@ -146,7 +156,7 @@ def run(given: argparse.Namespace, work: Path) -> None:
         "schema": "starblend-paper-1", "date": datetime.date.today().isoformat(), "versions": versions(star), "processor": processor(),
         "commit": subprocess.run(["git", "-C", Path(__file__).parent, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip() or None,
         "model": Path(given.model).name, "model_sha256": ours.model_key, "preset": PRESET, "seed": given.seed, "purity": PURITY,
-        "truths": TRUTHS, "sets": {}, "m31": None}
+        "truths": TRUTHS, "sets": {}, "m31": None, "oracle": oracle()}
     pictures = {}
     with concurrent.futures.ProcessPoolExecutor(cores()) as pool:
         programs = all_programs(ours, pool)
@@ -158,14 +168,15 @@ def run(given: argparse.Namespace, work: Path) -> None:
         for name in [n for n in names if n != "m31"]:
             simulate(star, fields := field_set(name, star, work, given.fields, given.seed))
             result["sets"][name] = score_set(star, programs, ours, fields, given.slow_fields)
-            pictures[name] = (fields, result["sets"][name])
+            pictures[name] = fields
     if "m31" in names:
         result["m31"] = paper_m31.score_m31(star, given.m31_model, work)
         if result["m31"] is None:
             print(f"paper.py: Figures 10-12 are left out: no {paper_m31.data_folder()} (STARBLEND_DATA names the folder above it)", file=sys.stderr)
     print(table(result))
     if given.json:
-        write(given.json, json.dumps(for_json(result), allow_nan=False, indent=None, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
+        text = json.dumps(for_json(result), allow_nan=False, separators=(",", ":"))
+        write(given.json, text.replace('{"name"', '\n{"name"') + "\n")
     if given.html:
         write(given.html, page(result, pictures, ours))
 

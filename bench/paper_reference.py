@@ -7,7 +7,8 @@ CLASSES = ("1", "2", "3", "4", "5+")
 PRECISION = {"1": (18601, 19325), "2": (8210, 9196), "3": (5672, 8112), "4": (3838, 7617), "5+": (5348, 7113)}
 MISSED, FALSE_ALARMS, WITHIN_ONE = 0.0, (810, 51363), (9060, 9694)
 
-FIGURE_7 = "Average precisions are in the picture alone. The text: for blends other than of 4 stars, precision stays above 0.6 while recall is below 0.8."
+FIGURE_7 = ("Average precisions are in the picture alone. The text: for blends other than of 4 stars, precision stays above 0.6 while "
+            "recall is below 0.8.")
 
 FIGURE_8 = "Boxes with classes, SExtractor's and Photutils' detections over a crowded and a sparse part of the cluster."
 

@@ -87,7 +87,7 @@ def score_program(star: Path, program: Program, fields: FieldSet, count: int) ->
     if best := at_purity(curve):
         kept = [c.select(c.score >= best.cut) for c in lists[best.setting]]
         result["at_purity"] = {"setting": best.setting, "cut": best.cut if np.isfinite(best.cut) else None}
-        for kind in ("stars", "units", "all stars"):
+        for kind in ("stars", "all stars"):
             scores = evaluate_lists(star, kept, fields.truth(kind))
             result["at_purity"][kind] = {**rates(scores), "profiles": scores["profiles"]}
     return result
