@@ -39,7 +39,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--m31-model", default="hst-acs-f475w", help="the same, for the real image (default: hst-acs-f475w)")
     parser.add_argument("--sets", default=",".join((*SETS, "m31")), help="comma-separated, of " + ", ".join((*SETS, "m31")))
     parser.add_argument("--peers", help="comma-separated, of starblend, sextractor, mexhat, dao, photutils-psf, crowdsource (default: all)")
-    parser.add_argument("--fields", type=int, default=100, help="of 100x100 px per set; ngc2298: a 25th as many of 256x256 px (default: 100)")
+    parser.add_argument("--fields", type=int, default=100, help="of 100x100 px per set; ngc2298: a 25th as many, 128 and 256 px wide (default: 100)")
     parser.add_argument("--slow-fields", type=int, default=3, help="how many of 100x100 px Photutils' PSF photometry gets, at half a minute "
                         "each; crowdsource: 5 times as many (default: 3)")
     parser.add_argument("--seed", type=int, default=20260, help="of the fields (default: 20260)")

@@ -22,7 +22,7 @@ SETS = {  # of every set: width in px, share of --fields, what it is
     "easy": (100, 1.0, "P3, base stars uniform in 20-23.5 mag, the paper's labels"),
     "paper": (100, 1.0, "P3, base stars by Eq. 1 in 20-24.5 mag, members to 26, the paper's labels"),
     "deep": (100, 1.0, "P3, base stars by Eq. 1 in 20-26 mag, detectable labels"),
-    "ngc2298-core": (256, 0.04, "the cluster's core, detectable labels"),
+    "ngc2298-core": (128, 0.04, "the cluster's core, detectable labels"),
     "ngc2298-outskirts": (256, 0.04, "2 arcmin from the cluster's centre, detectable labels"),
 }
 

@@ -30,9 +30,10 @@ def data_folder() -> Path:
 def phat_units(star: Path, truth: m31.Truth, work: Path) -> Path:
     """PHAT's stars as a truth file: UNITS and STARS."""
     known = np.isfinite(truth.mag)
-    rows = [f"{x!r},{y!r},{mag!r}" for (x, y), mag in zip(truth.xy[known].tolist(), (truth.mag[known] + AB_MINUS_VEGA).tolist())]
-    (listed := work / "phat.csv").write_text("\n".join(["x,y,mag", *rows]) + "\n")
-    settings = ("scene.stars=list", f"scene.list={listed}", "scene.first_pixel=0", f"exposure.sky={SKY}", "truth.units=linked")
+    columns = {"X_IMAGE": truth.xy[known, 0] + 1, "Y_IMAGE": truth.xy[known, 1] + 1, "MAG": truth.mag[known] + AB_MINUS_VEGA}
+    table = fits.BinTableHDU.from_columns([fits.Column(name, "D", array=values) for name, values in columns.items()])
+    table.writeto(listed := work / "phat.fits", overwrite=True)
+    settings = ("scene.stars=list", f"scene.list={listed}", f"exposure.sky={SKY}", "truth.units=linked")
     subprocess.run([star, "simulate", "-q", "--overwrite", "-o", out := work / "phat-units.fits", "--preset", PRESET, "--width", "301",
                     *(a for s in settings for a in ("--set", s))], check=True)
     return out
