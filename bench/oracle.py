@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The oracle beside a model on the sets easy, paper and deep: `starblend evaluate --oracle`, its JSON with what it cost.
+"""The oracle on the sets easy, paper and deep: its part of what `starblend evaluate --oracle` says, and what it cost.
 
 The oracle knows the PSF, the noise, everything around a unit and where its stars are (sim/oracle.h), so its matrix is a
-reference for classes, not for detection. Needs Python alone.
+reference for classes, not for detection. It doesn't depend on the model, which evaluate asks for. Needs Python alone.
 """
 import argparse
 import datetime
@@ -36,12 +36,11 @@ def main() -> None:
         subprocess.run([given.program, "evaluate", "--model", given.model, "--preset", given.preset, "--config", HERE / f"fields/{name}.toml",
                         "--fields", str(given.fields), "--oracle", "--json", part, "--overwrite"], check=True)
         scores = json.loads(part.read_text())
-        for key, scored in scores.items():
-            if isinstance(scored, dict):  # the page of evaluate has the curves and profiles
-                scores[key] = {k: scored[k] for k in ("rule", "counts", "chance_counts", "figures")}
-        scores["run"] = {"date": datetime.date.today().isoformat(), "starblend": version, "set": name, "fields": given.fields,
-                         "processor_seconds": round(used() - before, 1), "seconds": round(time.monotonic() - began, 1)}
-        part.write_text(json.dumps(scores, indent=1) + "\n")
+        kept = {"schema": scores["schema"], "about": [a for a in scores["about"] if a["name"] not in ("model", "threshold")],
+                "oracle": {k: scores["oracle"][k] for k in ("rule", "counts", "figures")},
+                "run": {"date": datetime.date.today().isoformat(), "starblend": version, "set": name, "fields": given.fields,
+                        "processor_seconds": round(used() - before, 1), "seconds": round(time.monotonic() - began, 1)}}
+        part.write_text(json.dumps(kept, indent=1) + "\n")
         part.replace(out)
 
 
