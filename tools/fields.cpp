@@ -26,8 +26,12 @@ std::int8_t drawn_label(const TruthUnit& u, Random& random) {
 
 }  // namespace
 
-FieldSource::FieldSource(Stream stream, const Setup& setup)
-    : stream_(stream), curriculum_(setup), procedure_(setup.procedure), run_(setup.training), margin_(setup.margin) {
+FieldSource::FieldSource(Stream stream, const Setup& setup, Curriculum curriculum)
+    : stream_(stream),
+      curriculum_(std::move(curriculum)),
+      procedure_(setup.procedure),
+      run_(setup.training),
+      margin_(setup.margin) {
     const int windows = run_.how.batch / run_.fields;  // of each field, as square as it can be
     for (int r = 1; r * r <= windows; ++r)
         if (windows % r == 0) rows_ = r;

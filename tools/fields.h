@@ -12,10 +12,11 @@ namespace star {
 /// they are prepared whole, by the function that detection uses, and then cut.
 class FieldSource {
 public:
-    /// Fields come from the setup's curriculum. `stream`: the trainer's. Places, magnitudes and truth are the host's
-    /// work. A GPU draws, exposes and prepares the images where the trainer takes them from, so that no pixel passes
-    /// through the host: but for scenes of more than stars, which are drawn on the host and uploaded.
-    FieldSource(Stream stream, const Setup& setup);
+    /// Windows and preparation as the setup says, fields from `curriculum`. `stream`: the trainer's. Places, magnitudes
+    /// and truth are the host's work. A GPU draws, exposes and prepares the images where the trainer takes them from,
+    /// so that no pixel passes through the host: but for scenes of more than stars, which are drawn on the host and
+    /// uploaded.
+    FieldSource(Stream stream, const Setup& setup, Curriculum curriculum);
 
     /// Batch `index` of `seed`. A unit whose box is centred in a window belongs to it; one that only reaches
     /// into the window becomes an ignored region. Images on a device are queued on the stream, not waited for; they lie

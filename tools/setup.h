@@ -8,7 +8,7 @@
 #include "nn/sky.h"
 #include "nn/trainer.h"
 #include "sim/field.h"
-#include "tools/curriculum.h"
+#include "tools/lessons.h"
 
 namespace star {
 

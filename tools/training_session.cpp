@@ -47,6 +47,7 @@ private:
     ThreadPool pool_;
     StreamOwner stream_;
     Setup setup_;
+    Curriculum curriculum_;
     std::string config_, checkpoint_path_, log_path_, log_;
     TrainingRun run_;
     std::uint64_t seed_;
@@ -64,6 +65,7 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
       pool_(common.threads),
       stream_(common.chosen_device(), &pool_),
       setup_(read_setup(config)),
+      curriculum_(curriculum_of(setup_)),
       seed_(common.seed) {
     run_ = setup_.training;
     config_ = setup_.config;
@@ -75,7 +77,7 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(stream_, setup_);
+    source_ = std::make_unique<FieldSource>(stream_, setup_, curriculum_);
     trainer_ =
         std::make_unique<Trainer<T>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
@@ -184,12 +186,11 @@ std::string TrainingSession<T>::with_calibration(const std::vector<NamedTensor>&
     Procedure everything = setup_.procedure;
     everything.threshold = 0.02f, everything.temperature = 1;
     const Detector<T> detector(stream_, setup_.architecture, everything, find);
-    const Curriculum curriculum(setup_);
     std::vector<ScoredField> fields;
     constexpr int trials = 12, side = 256;
     for (int i = 0; i < trials; ++i) {  // validation's own seed, beyond the fields that validate() looks at
         const auto index = std::uint64_t(run_.validation_batches) * std::uint64_t(run_.fields) + std::uint64_t(i);
-        const FieldSimulator& simulator = curriculum[curriculum.choice(~seed_, index)];
+        const FieldSimulator& simulator = curriculum_[curriculum_.choice(~seed_, index)];
         auto field = detect_field<T>(stream_, detector, simulator, {side, side, setup_.margin, ~seed_, index});
         if (field) fields.push_back(std::move(field->scored));
     }
