@@ -19,7 +19,7 @@ Setup setup_of(bool galaxies, double drizzle) {
     SceneOptions scene;
     scene.mock.emplace();
     if (galaxies) scene.galaxies.emplace();
-    Setup s{{e, 0.074, Psf::gaussian(2, {4, 8})}, scene, {}, 10, tiny(), {}, {}, ""};
+    Setup s{{e, 0.074, Psf::gaussian(2, {4, 8})}, scene, {}, 10, tiny(), {}, {}, {}, ""};
     s.training.how.batch = 4, s.training.how.height = 24, s.training.how.width = 32, s.training.fields = 2;
     return s;
 }
@@ -34,7 +34,8 @@ TEST_CASE("a batch drawn on the device is the host's: equal truth, pixels equal 
             CAPTURE(galaxies);
             CAPTURE(drizzle);
             const Setup setup = setup_of(galaxies, drizzle);
-            FieldSource here({{}, &pool}, setup), there(gpu.stream, setup);
+            FieldSource here({{}, &pool}, setup, Curriculum(setup.simulator())),
+                there(gpu.stream, setup, Curriculum(setup.simulator()));
             const TrainingBatch want = here.batch(3, 7), got = there.batch(3, 7);
             REQUIRE(got.on_device);
             CHECK(got.images.empty());
@@ -62,7 +63,7 @@ TEST_CASE("a batch drawn on the device is the host's: equal truth, pixels equal 
 TEST_CASE("batches on the device are functions of seed and index, kept or not") {
     const Queue gpu;
     const Setup setup = setup_of(false, 0);
-    FieldSource source(gpu.stream, setup);
+    FieldSource source(gpu.stream, setup, Curriculum(setup.simulator()));
     const auto pixels = [&](const TrainingBatch& b) {
         return download(gpu.stream, b.on_device->data(), b.on_device->size());
     };
@@ -78,7 +79,7 @@ TEST_CASE("a step on a batch that lies on the device is the step on the same pix
     const Queue gpu;
     const StreamOwner stream(test::gpu, gpu.stream.pool);
     const Setup setup = setup_of(false, 0);
-    FieldSource source(stream, setup);
+    FieldSource source(stream, setup, Curriculum(setup.simulator()));
     TrainingBatch batch = source.batch(3, 1);
     Losses losses[2];
     for (const bool host : {false, true}) {

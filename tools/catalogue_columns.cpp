@@ -46,24 +46,19 @@ std::string listed(const Table& table) {
 
 std::map<std::string, std::string> parse_columns(const std::string& text) {
     std::map<std::string, std::string> named;
+    if (text.empty()) return named;
     for (std::size_t at = 0; at <= text.size();) {
         const std::size_t end = std::min(text.find(',', at), text.size());
         const std::string word = text.substr(at, end - at);
         const std::size_t equals = word.find('=');
         const std::string part = word.substr(0, equals);
         if (equals == std::string::npos || equals + 1 == word.size() || !usual_names().count(part))
-            fail(Fault::usage, "--columns ", word.substr(0, 60),
+            fail(Fault::usage, "columns ", word.substr(0, 60),
                  ": want PART=NAME, PART one of x, y, ra, dec, score, mag, magerr, nstars, xmin, ymin, xmax, ymax");
-        if (!named.emplace(part, word.substr(equals + 1)).second) fail(Fault::usage, "--columns: ", part, " twice");
+        if (!named.emplace(part, word.substr(equals + 1)).second) fail(Fault::usage, "columns: ", part, " twice");
         at = end + 1;
     }
     return named;
-}
-
-CatalogueColumns columns_of(const std::string& text) {
-    CatalogueColumns columns;
-    if (!text.empty()) columns.named = parse_columns(text);
-    return columns;
 }
 
 bool is_fits(const std::string& file) {
@@ -111,7 +106,7 @@ ChosenColumn required_column(const AnyTable& from, const char* part, const Catal
     auto c = choose_column(from, part, columns);
     if (!c)
         fail(Fault::input, from.file, ": no column for ", part, " (such as ", usual_names().at(part).front(),
-             "); there are ", listed(from.table), "; name it with --columns ", part, "=NAME");
+             "); there are ", listed(from.table), "; name it: columns ", part, "=NAME");
     return std::move(*c);
 }
 

@@ -22,9 +22,6 @@ struct CatalogueColumns {
 /// Throws Error (Fault::usage) for other forms.
 std::map<std::string, std::string> parse_columns(const std::string& text);
 
-/// The same, nothing named for an empty text.
-CatalogueColumns columns_of(const std::string& text);
-
 struct AnyTable {
     std::string file;
     Table table;

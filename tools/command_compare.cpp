@@ -32,8 +32,8 @@ int compare(const Options& o, const Common& common) {
     const MatchRadius radius = parse_radius(o.radius);
     if (!o.json.empty() && o.json == o.html) fail(Fault::usage, o.json, ": is named for two outputs");
     auto json = output(o.json, o, common.overwrite), html = output(o.html, o, common.overwrite);
-    const PlacedList a = read_placed_list(o.a, columns_of(o.columns_a), radius.sky),
-                     b = read_placed_list(o.b, columns_of(o.columns_b), radius.sky);
+    const PlacedList a = read_placed_list(o.a, {parse_columns(o.columns_a)}, radius.sky),
+                     b = read_placed_list(o.b, {parse_columns(o.columns_b)}, radius.sky);
     const Comparison c = compare_lists(a, b, match_lists(a, b, radius, false));
     if (o.json != "-" && o.html != "-") std::fputs(c.text().c_str(), stdout);
     if (json) json->commit(c.json());

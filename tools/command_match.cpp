@@ -65,8 +65,8 @@ int match(const Options& o, const Common& common) {
     const MatchRadius radius = parse_radius(o.radius);
     std::optional<CatalogueWriter> out;
     if (wanted) out.emplace(o.output, common.overwrite);
-    const PlacedList a = read_placed_list(o.a, columns_of(o.columns_a), radius.sky),
-                     b = read_placed_list(o.b, columns_of(o.columns_b), radius.sky);
+    const PlacedList a = read_placed_list(o.a, {parse_columns(o.columns_a)}, radius.sky),
+                     b = read_placed_list(o.b, {parse_columns(o.columns_b)}, radius.sky);
     const MatchedLists m = match_lists(a, b, radius, o.all);
     const std::string text = match_text(a, b, m);
     if (o.output.output != "-") std::fputs(text.c_str(), stdout);

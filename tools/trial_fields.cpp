@@ -56,6 +56,19 @@ std::vector<Wanted> wanted(const Truth& truth, double zeropoint) {
     return rows;
 }
 
+std::vector<Wanted> wanted_stars(const Truth& truth, double zeropoint) {
+    constexpr double perhaps_seen = 2;
+    std::vector<Wanted> rows;
+    for (const TruthStar& s : truth.stars) {
+        if (!s.counts && !(s.snr >= perhaps_seen)) continue;
+        const auto x = float(s.x), y = float(s.y);
+        Wanted w{{x, y, x, y}, s.x, s.y, s.counts ? 0 : label_ignored};
+        if (s.flux > 0) w.magnitude = zeropoint - 2.5 * std::log10(s.flux);
+        rows.push_back(w);
+    }
+    return rows;
+}
+
 template <class T>
 std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detector, const FieldSimulator& simulator,
                                        const FieldSpec& which) {

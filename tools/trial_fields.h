@@ -11,6 +11,10 @@ namespace star {
 /// The truth as scores want it. zeropoint: magnitude of one electron over all exposures; NaN if not known.
 std::vector<Wanted> wanted(const Truth& truth, double zeropoint);
 
+/// Its stars, as units of one. Those that don't count but whose signal-to-noise is 2 or more are neither asked for nor
+/// punished; fainter ones are none.
+std::vector<Wanted> wanted_stars(const Truth& truth, double zeropoint);
+
 struct TriedField {
     Field field;
     ScoredField scored;
