@@ -30,12 +30,6 @@ const std::vector<FormatName>& formats() {
     return all;
 }
 
-std::vector<std::string> format_names() {
-    std::vector<std::string> names;
-    for (const FormatName& f : formats()) names.push_back(f.name);
-    return names;
-}
-
 std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& w : words) text += (text.empty() ? "" : ", ") + w;
@@ -48,28 +42,10 @@ bool one_table(CatalogueFormat f) {
 
 }  // namespace
 
-void add_catalogue_options(CLI::App& app, CatalogueOptions& o, const std::string& what) {
-    const auto group = "Output";
-    app.add_option("-o,--output", o.output,
-                   what +
-                       "; by its suffix FITS (.fits), FITS_LDAC (.ldac), ECSV (.ecsv), CSV (.csv), VOTable (.vot, "
-                       ".xml) or regions for DS9 (.reg); - for standard output")
-        ->required()
-        ->group(group);
-    app.add_option("--format", o.format, "Format, whatever the suffix")
-        ->check(CLI::IsMember(format_names()))
-        ->group(group);
-    app.add_option("--table", o.table,
-                   "For formats of one table (LDAC, ECSV, CSV): which (default: SOURCES, else BLENDS, else the first)")
-        ->group(group);
-    app.add_option("--columns", o.names, "Names of columns: ours, or SExtractor's for what is the same quantity")
-        ->check(CLI::IsMember({"starblend", "sextractor"}))
-        ->default_str("sextractor in LDAC, else starblend")
-        ->group(group);
-    app.add_option("--regions-in", o.regions, "Coordinates of regions: image (px) or sky (RA and DEC)")
-        ->check(CLI::IsMember({"image", "sky"}))
-        ->default_str("image")
-        ->group(group);
+std::vector<std::string> catalogue_format_names() {
+    std::vector<std::string> names;
+    for (const FormatName& f : formats()) names.push_back(f.name);
+    return names;
 }
 
 CatalogueFormat catalogue_format(const std::string& output, const std::string& format) {
@@ -84,7 +60,7 @@ CatalogueFormat catalogue_format(const std::string& output, const std::string& f
         all.insert(all.end(), f.suffixes.begin(), f.suffixes.end());
     }
     fail(Fault::usage, output, ": no format has this suffix; there are ", joined(all), ", or --format ",
-         joined(format_names()));
+         joined(catalogue_format_names()));
 }
 
 const Table& chosen_table(const Catalogue& c, const std::string& name) {

@@ -1,6 +1,5 @@
 // A catalogue as a file: tables in one description, written in the format that the file's name or the user asks for.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,7 +32,9 @@ struct CatalogueOptions {
     std::string names;    ///< "starblend", or "sextractor": catalogue_sextractor.h; empty: SExtractor's in LDAC alone
     std::string regions;  ///< "image" or "sky": what regions are drawn in
 };
-void add_catalogue_options(CLI::App& app, CatalogueOptions& options, const std::string& what);
+
+/// What --format takes.
+std::vector<std::string> catalogue_format_names();
 
 /// Of .fits .fit .fts, .ldac, .ecsv, .csv, .vot .votable .xml, .reg, whatever their case; "-" is FITS. Throws Error
 /// (Fault::usage), listing the formats, for other names.

@@ -5,6 +5,7 @@
 
 #include "io/fits_image.h"
 #include "kernels/check.h"
+#include "tools/catalogue_options.h"
 #include "tools/catalogue_reader.h"
 #include "tools/command.h"
 

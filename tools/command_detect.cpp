@@ -8,7 +8,7 @@
 #include "kernels/check.h"
 #include "nn/detector.h"
 #include "tools/catalogue.h"
-#include "tools/catalogue_file.h"
+#include "tools/catalogue_options.h"
 #include "tools/command.h"
 #include "tools/observation.h"
 #include "tools/observation_options.h"

@@ -6,7 +6,7 @@
 
 #include "io/fits_hdu.h"
 #include "kernels/check.h"
-#include "tools/catalogue_file.h"
+#include "tools/catalogue_options.h"
 #include "tools/command.h"
 #include "tools/matched_lists.h"
 

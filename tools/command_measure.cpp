@@ -5,7 +5,7 @@
 
 #include "io/wcs.h"
 #include "kernels/check.h"
-#include "tools/catalogue_file.h"
+#include "tools/catalogue_options.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
 

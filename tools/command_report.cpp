@@ -43,7 +43,7 @@ std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& co
     ObservationOptions image;
     image.image = o.image;
     try {
-        return known_psf(wanted, read_model(model), true, image, console);
+        return known_psf(wanted, wanted == "model" ? read_model(model) : Model{}, true, image, console);
     } catch (const Error& e) {
         if (!o.psf.empty()) throw;
         console.warn("cut-outs have no model and no residual: {} (--psf names a PSF)", e.what());

@@ -24,9 +24,9 @@ struct Plot {
     std::vector<std::pair<double, std::string>> ticks;  ///< along x
     std::vector<PlotSeries> series;
     bool diagonal = false;
-    double y_min = 0, y_max = 1;                          ///< of the bottom and the top: magnitudes grow downwards
-    std::vector<std::pair<double, std::string>> y_ticks;  ///< empty: fifths of 0 ... 1
-    std::string words;                                    ///< what it shows, for a reader who can't see it
+    double y_min = 0, y_max = 1;                            ///< of the bottom and the top: magnitudes grow downwards
+    std::vector<std::pair<double, std::string>> y_ticks{};  ///< empty: fifths of 0 ... 1
+    std::string words{};                                    ///< what it shows, for a reader who can't see it
 };
 
 /// Round numbers within low ... high (or high ... low), about `count` of them.
