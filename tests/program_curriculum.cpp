@@ -1,8 +1,10 @@
 // Lessons that a training's fields are mixed from, and networks adapted to another instrument.
+#include <algorithm>
 #include <cmath>
 
 #include "io/safetensors.h"
 #include "tests/program_run.h"
+#include "tools/field_order.h"
 #include "tools/setup.h"
 
 using namespace star;
@@ -59,6 +61,21 @@ TEST_CASE("a lesson of other stars starts from their defaults") {
     for (const Star& s : crowd.scene.stars) CHECK(s.unit == -1);
     REQUIRE(units.scene.stars.size() > 1);
     for (const Star& s : units.scene.stars) CHECK(s.unit >= 0);
+}
+
+TEST_CASE("a set of fields is gone through whole before any comes again") {
+    FieldOrder endless(1, 3, 0), set(1, 3, 10), again(1, 3, 10);
+    CHECK(endless.of(4) == std::vector<std::uint64_t>{12, 13, 14});
+    std::vector<std::uint64_t> seen;
+    for (int step = 0; step < 10; ++step)
+        for (const auto n : set.of(step)) seen.push_back(n);
+    for (int epoch = 0; epoch < 3; ++epoch) {
+        std::vector<std::uint64_t> one(seen.begin() + 10 * epoch, seen.begin() + 10 * epoch + 10);
+        if (epoch > 0) CHECK(!std::equal(one.begin(), one.end(), seen.begin()));
+        std::sort(one.begin(), one.end());
+        for (std::uint64_t i = 0; i < 10; ++i) CHECK(one[std::size_t(i)] == i);
+    }
+    CHECK(again.of(7) == std::vector<std::uint64_t>(seen.begin() + 21, seen.begin() + 24));  // whatever came before
 }
 
 TEST_CASE("lessons that make no sense are refused before anything is trained") {

@@ -6,6 +6,7 @@
 #include "tests/program_run.h"
 #include "tools/catalogue.h"
 #include "tools/score_evaluation.h"
+#include "tools/score_galaxies.h"
 #include "tools/trial_fields.h"
 #include "tools/truth.h"
 
@@ -73,6 +74,19 @@ TEST_CASE("stars of the truth: those that count, those that may, and the rest") 
     CHECK(rows[0].magnitude == doctest::Approx(20));
     CHECK(rows[1].label == label_ignored);
     CHECK(rows[1].x == 3);
+}
+
+TEST_CASE("galaxies are reported or not, by the detection of highest score within them") {
+    const auto seen = [](double x, int label, double score) { return Found{{}, x, 50, score, label}; };
+    const std::vector<WantedGalaxy> galaxies{{20, 50, 3}, {60, 50, 3}, {80, 50, 3}, {3, 50, 3}};
+    ScoredField field{100, 100, {seen(21, 1, 0.4), seen(19, 0, 0.5), seen(62.9, 2, 0.9), seen(83.1, 4, 1)}, {}};
+    const auto tally = [&] { return tally_galaxies(field, field.found, galaxies, 4); };
+    CHECK(tally().galaxies == 3);  // the last is at the edge
+    CHECK(tally().reported == 2);
+    CHECK(tally().blends == 1);  // the first is a star, says the better of two
+    field.wanted.push_back(star_at(61, 24));
+    CHECK(tally().galaxies == 2);  // a star's detection isn't the galaxy's
+    CHECK(tally().blends == 0);
 }
 
 TEST_CASE("evaluate: SOURCES are scored by star") {

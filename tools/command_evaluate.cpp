@@ -10,6 +10,7 @@
 #include "nn/detector.h"
 #include "tools/command.h"
 #include "tools/model_file.h"
+#include "tools/score_match.h"
 #include "tools/setup.h"
 #include "tools/trial_catalogue.h"
 #include "tools/trial_fields.h"
@@ -36,6 +37,7 @@ struct Trial {
     std::vector<ScoredField> stars;   // one each, or none: not all catalogues have stars
     std::vector<ScoredField> oracle;  // the same truths, with what the oracle makes of them
     std::vector<ScorePicture> pictures;
+    GalaxyTally galaxies, galaxies_by_chance;
     double fwhm = 0;    // px; 0: unknown
     bool boxes = true;  // all catalogues have them
     std::vector<std::pair<std::string, std::string>> about;
@@ -114,6 +116,11 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
             oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
                                       {setup.truth.rules.contrast, 0}),
                        tried->scored);
+        const auto galaxies = wanted_galaxies(tried->field, simulator, setup.instrument.pixel_scale);
+        const double edge = MatchRule().edge;
+        trial.galaxies.add(tally_galaxies(tried->scored, tried->scored.found, galaxies, edge));
+        for (int n = 0; n < chance_shifts; ++n)
+            trial.galaxies_by_chance.add(tally_galaxies(tried->scored, shifted(tried->scored, n), galaxies, edge));
         trial.fields.push_back(std::move(tried->scored));
         console.progress("evaluating", i + 1, o.fields, "field");
         trial.complete = !interrupt::requested() || i + 1 == o.fields;
@@ -158,6 +165,7 @@ ScoreReport score(const Trial& trial, std::uint64_t seed) {
     ScoreReport report;
     report.about = trial.about;
     report.pictures = trial.pictures;
+    report.galaxies = trial.galaxies, report.galaxies_by_chance = trial.galaxies_by_chance;
     std::size_t units = 0, rows = 0;
     for (const ScoredField& f : trial.fields) units += f.wanted.size(), rows += f.found.size();
     const ScoredField* first = trial.fields.empty() ? nullptr : &trial.fields[0];

@@ -10,6 +10,7 @@
 
 #include "io/atomic_file.h"
 #include "kernels/check.h"
+#include "tools/field_order.h"
 #include "tools/fields.h"
 #include "tools/score_calibration.h"
 #include "tools/trial_fields.h"
@@ -84,8 +85,9 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
         resume();
     else
         start_fresh();
+    FieldOrder validation(~seed_, run_.fields, 0);
     for (int i = 0; i < run_.validation_batches; ++i)
-        validation_.push_back(source_->batch(~seed_, std::uint64_t(i), true));
+        validation_.push_back(source_->batch(~seed_, validation.of(i), true));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
                  trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height,
                  setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), device_name(stream_));
@@ -216,6 +218,7 @@ int TrainingSession<T>::run() {
     const auto start = clock::now();
     auto saved = start;
     double simulating = 0, smooth = 0;
+    FieldOrder order(seed_, run_.fields, run_.distinct);
     std::optional<TrainingBatch> next;
     const auto seconds = [](clock::time_point from) {
         return std::chrono::duration<double>(clock::now() - from).count();
@@ -223,7 +226,7 @@ int TrainingSession<T>::run() {
     for (std::int64_t step = trainer_->steps_done(); step < run_.how.steps;) {
         const auto simulate = [&](std::int64_t index) {
             const auto before = clock::now();
-            next = source_->batch(seed_, std::uint64_t(index));
+            next = source_->batch(seed_, order.of(index));
             simulating += seconds(before);
         };
         if (!next) simulate(step);
