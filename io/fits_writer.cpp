@@ -158,6 +158,10 @@ void FitsWriter::table(const Table& table) {
     const std::size_t rows = table.rows();
     const int n = int(table.columns.size());
     std::vector<std::string> names, forms, units;
+    const bool shapes = table.file.empty() && std::any_of(table.cards.begin(), table.cards.end(), [](const Card& c) {
+                            return c.key.starts_with("TDIM");  // those of a file are about the columns that it had
+                        });
+    bool as_bytes = shapes;  // texts that CFITSIO would cut to TDIM's first number, or refuse
     for (const Column& column : table.columns) {
         require(column.rows() == rows, "table ", table.name, ": column ", column.name, " has ", column.rows(),
                 " rows, not ", rows);
@@ -169,6 +173,7 @@ void FitsWriter::table(const Table& table) {
             std::size_t width = 1;
             for (const std::string& s : *text) width = std::max(width, s.size());
             forms.push_back(std::to_string(width) + "A");
+            as_bytes = as_bytes || width > widest_cfitsio_text;
         } else {
             static constexpr const char* codes[] = {"1D", "1E", "1J", "1K"};
             forms.push_back(codes[column.data.index()]);
@@ -182,8 +187,9 @@ void FitsWriter::table(const Table& table) {
     const std::lock_guard guard(cfitsio_lock());
     int status = 0;
     fitsfile* file = state_->handle();
-    fits_create_tbl(file, BINARY_TBL, 0, n, pointers(names).data(), pointers(forms).data(), pointers(units).data(),
-                    nullptr, &status);
+    // The rows are CFITSIO's to count as it writes columns, but not for bytes.
+    fits_create_tbl(file, BINARY_TBL, as_bytes ? LONGLONG(rows) : 0, n, pointers(names).data(), pointers(forms).data(),
+                    pointers(units).data(), nullptr, &status);
     state_->check(status);
     if (!table.name.empty()) state_->put({"EXTNAME", table.name, ""});
     for (int i = 0; i < n; ++i) {
@@ -195,8 +201,8 @@ void FitsWriter::table(const Table& table) {
         put("TCOMM", column.comment);
         put("TUCD", column.ucd);
     }
-    state_->put_all(table.cards, table.file.empty());  // those of a file are about the columns that it had
-    std::size_t before = 0;                            // bytes of a row that lie before the column
+    state_->put_all(table.cards, shapes);
+    std::size_t before = 0;  // bytes of a row that lie before the column
     for (int i = 0; i < n && rows > 0; ++i) {
         const auto write = [&](int type, const void* data) {
             fits_write_col(file, type, i + 1, 1, 1, LONGLONG(rows), const_cast<void*>(data), &status);
@@ -210,7 +216,7 @@ void FitsWriter::table(const Table& table) {
             std::vector<std::string> clean;
             for (const std::string& text : *s) clean.push_back(printable(text));
             const std::size_t width = std::size_t(std::stoll(forms[std::size_t(i)]));
-            if (width <= widest_cfitsio_text)
+            if (!as_bytes)
                 write(TSTRING, pointers(clean).data());
             else
                 for (std::size_t row = 0; row < rows; ++row) {

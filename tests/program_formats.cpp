@@ -167,10 +167,10 @@ TEST_CASE("formats: VOTable") {
          {"<VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">",
           "<COOSYS ID=\"SOURCES.frame\" system=\"ICRS\"/>",
           "<INFO name=\"CREATOR\" value=\"a &quot;b&quot; &lt;c&gt;\"/>", "<TABLE name=\"BLENDS\" nrows=\"2\">",
-          "<FIELD ID=\"SOURCES.RA\" name=\"RA\" datatype=\"double\" unit=\"deg\" ucd=\"pos.eq.ra;meta.main\" "
+          "<FIELD name=\"RA\" datatype=\"double\" unit=\"deg\" ucd=\"pos.eq.ra;meta.main\" "
           "ref=\"SOURCES.frame\" width=\"13\" precision=\"F8\"><VALUES><MIN value=\"0\"/><MAX "
           "value=\"360\"/></VALUES></FIELD>",
-          "<FIELD ID=\"BLENDS.P1\" name=\"P1\" datatype=\"float\" ucd=\"stat.probability\" width=\"6\" "
+          "<FIELD name=\"P1\" datatype=\"float\" ucd=\"stat.probability\" width=\"6\" "
           "precision=\"F4\"><VALUES><MIN value=\"0\"/><MAX value=\"1\"/></VALUES></FIELD>",
           "<DESCRIPTION>it's &quot;so&quot;: &lt;1&gt;</DESCRIPTION>",
           "<TR><TD>2</TD><TD>2</TD><TD>3</TD><TD>4</TD><TD>0.25</TD><TD>0.5</TD><TD>0.3333333333333333</TD><TD>-1e-07</"

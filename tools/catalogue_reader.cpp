@@ -12,8 +12,13 @@
 namespace star {
 namespace {
 
+// And the two lines of comment that CFITSIO begins every file with, which would come twice.
 void drop_structure(std::vector<Card>& cards) {
-    std::erase_if(cards, [](const Card& c) { return is_structural(c.key); });
+    std::erase_if(cards, [](const Card& c) {
+        return is_structural(c.key) ||
+               (c.key == "COMMENT" && (c.comment.find("FITS (Flexible Image Transport System)") != std::string::npos ||
+                                       c.comment.find("and Astrophysics', volume 376") != std::string::npos));
+    });
 }
 
 bool is_table(const Hdu& h) { return h.kind() == "BINTABLE" && !h.compressed() && h.name() != "LDAC_IMHEAD"; }

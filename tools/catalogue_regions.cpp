@@ -20,14 +20,12 @@ const Table* named(const Catalogue& c, const char* name) {
     return nullptr;
 }
 
-// DS9's word for the frame of RA and DEC.
-std::string frame_of(const Table& t) {
+// DS9's word for the frame of RA and DEC: the image's, or what the table says.
+std::string frame_of(const Table& t, const Wcs* wcs) {
+    std::string name = wcs ? wcs->frame() : "";
     for (const Card& c : t.cards)
-        if (c.key == "RADESYS") {
-            const std::string name = to_text(c.value);
-            if (name == "FK5" || name == "FK4") return name == "FK5" ? "fk5" : "fk4";
-        }
-    return "icrs";
+        if (c.key == "RADESYS" && name.empty()) name = to_text(c.value);
+    return name == "FK5" ? "fk5" : name == "FK4" ? "fk4" : "icrs";
 }
 
 struct Positions {
@@ -108,7 +106,7 @@ std::string regions_text(const Catalogue& catalogue, bool sky, const Wcs* wcs) {
     const Table *blends = named(catalogue, "BLENDS"), *sources = named(catalogue, "SOURCES");
     if (catalogue.tables.empty()) fail(Fault::usage, "regions: there is no table");
     const Table& first = sources ? *sources : blends ? *blends : catalogue.tables.front();
-    std::string text = "# Region file format: DS9 version 4.1\n" + (sky ? frame_of(first) : "image") + "\n";
+    std::string text = "# Region file format: DS9 version 4.1\n" + (sky ? frame_of(first, wcs) : "image") + "\n";
     if (blends) text += boxes(*blends, sky, wcs);
     if (sources) text += crosses(*sources, sky, blends);
     if (!blends && !sources) text += circles(catalogue.tables.front(), sky);

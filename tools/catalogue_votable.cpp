@@ -18,9 +18,9 @@ struct Range {
 };
 constexpr Range ranges[] = {{"stat.probability", "0", "1"}, {"pos.eq.ra", "0", "360"}, {"pos.eq.dec", "-90", "90"}};
 
-// An XML ID: names begin with a letter and are unique in the document.
-std::string identifier(const std::string& table, const std::string& column) {
-    std::string id = table + "." + column;
+// The XML ID of a table's COOSYS: it begins with a letter.
+std::string frame_id(const Table& t) {
+    std::string id = t.name + ".frame";
     for (char& c : id)
         if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
     return std::isalpha(static_cast<unsigned char>(id[0])) ? id : "t" + id;
@@ -50,11 +50,10 @@ std::string width_and_precision(const std::string& tdisp) {
 }
 
 std::string field(const Table& t, const Column& c, bool framed) {
-    std::string xml = fmt::format("<FIELD ID=\"{}\" name=\"{}\" datatype=\"{}\"", identifier(t.name, c.name),
-                                  escape(c.name), data_type(c.data));
+    std::string xml = fmt::format("<FIELD name=\"{}\" datatype=\"{}\"", escape(c.name), data_type(c.data));
     if (!c.unit.empty()) xml += " unit=\"" + escape(c.unit) + "\"";
     if (!c.ucd.empty()) xml += " ucd=\"" + escape(c.ucd) + "\"";
-    if (framed && c.ucd.starts_with("pos.eq.")) xml += " ref=\"" + identifier(t.name, "frame") + "\"";
+    if (framed && c.ucd.starts_with("pos.eq.")) xml += " ref=\"" + frame_id(t) + "\"";
     xml += width_and_precision(c.format) + ">";
     if (!c.comment.empty()) xml += "<DESCRIPTION>" + escape(c.comment) + "</DESCRIPTION>";
     for (const Range& r : ranges)
@@ -111,8 +110,7 @@ std::string votable_text(const Catalogue& catalogue) {
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<VOTABLE version=\"1.4\" "
         "xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE type=\"results\" name=\"starblend\">\n";
     for (const Table& t : catalogue.tables)
-        if (const auto frame = frame_of(t))
-            xml += "<COOSYS ID=\"" + identifier(t.name, "frame") + "\" " + *frame + "/>\n";
+        if (const auto frame = frame_of(t)) xml += "<COOSYS ID=\"" + frame_id(t) + "\" " + *frame + "/>\n";
     xml += infos(catalogue.cards);
     for (const Table& t : catalogue.tables) {
         xml += fmt::format("<TABLE name=\"{}\" nrows=\"{}\">\n", escape(t.name), t.rows());

@@ -180,26 +180,25 @@ MatchedLists match_lists(const PlacedList& a, const PlacedList& b, MatchRadius r
 }
 
 std::string match_text(const PlacedList& a, const PlacedList& b, const MatchedLists& m) {
-    const auto line = [](const PlacedList& l, std::size_t in, double share, double chance) {
-        const double corrected = (share - chance) / (1 - chance);
-        return fmt::format(
-            "{}: {} rows ({}), {} where the other has any: {:.2f} % matched, {:.2f} % by chance, {:.2f} % "
-            "corrected\n",
-            l.from.file, l.rows(), l.words, in, 100 * share, 100 * chance, 100 * corrected);
+    const auto percent = [](double v) { return std::isfinite(v) ? fmt::format("{:.2f} %", 100 * v) : "n/a"; };
+    const auto line = [&](const PlacedList& l, std::size_t in, double share, double chance) {
+        return fmt::format("{}: {} rows ({}), {} where the other has any: {} matched, {} by chance, {} corrected\n",
+                           l.from.file, l.rows(), l.words, in, percent(share), percent(chance),
+                           percent((share - chance) / (1 - chance)));
     };
     std::string text = fmt::format("{} pairs within {:g} {}\n", m.pairs.size(), m.radius.value, m.radius.unit());
     text += line(a, m.inside_a(), m.share_a(), m.chance_of_a()) + line(b, m.inside_b(), m.share_b(), m.chance_of_b());
+    if (m.pairs.empty()) return text;
     const MedianSpread x = median_spread(m.dx), y = median_spread(m.dy);
     text += fmt::format("second minus first: {} {:+.4f} (scatter {:.4f}), {} {:+.4f} (scatter {:.4f}) {}\n",
                         m.radius.sky ? "RA cos(DEC)" : "x", x.median, x.spread, m.radius.sky ? "DEC" : "y", y.median,
                         y.spread, m.radius.unit());
-    if (a.mag && b.mag) {
-        std::vector<double> d;
-        for (const MatchedPair& p : m.pairs)
-            d.push_back(b.mag->values[std::size_t(p.b)] - a.mag->values[std::size_t(p.a)]);
-        const MedianSpread s = median_spread(d);
+    if (!a.mag || !b.mag) return text;
+    std::vector<double> d;
+    for (const MatchedPair& p : m.pairs) d.push_back(b.mag->values[std::size_t(p.b)] - a.mag->values[std::size_t(p.a)]);
+    const MedianSpread s = median_spread(d);
+    if (std::isfinite(s.median))
         text += fmt::format("{} - {}: {:+.4f} (scatter {:.4f}) mag\n", b.mag->name, a.mag->name, s.median, s.spread);
-    }
     return text;
 }
 
