@@ -15,6 +15,7 @@
 namespace star {
 namespace {
 
+constexpr double undefined_magnitude = 90;  // 99 and the like: how SExtractor and DOLPHOT say that there is none
 constexpr double arcsec = std::numbers::pi / 180 / 3600;
 
 double chord(double angle_arcsec) { return 2 * std::sin(std::min(angle_arcsec * arcsec, std::numbers::pi) / 2); }
@@ -113,7 +114,11 @@ PlacedList read_placed_list(const std::string& file, const CatalogueColumns& col
     for (double& v : y.values) v += dy;
     list.words = x.name + ", " + y.name;
     list.mag = choose_column(list.from, "mag", columns), list.error = choose_column(list.from, "magerr", columns);
-    if (list.mag) list.words += ", " + list.mag->name;
+    if (list.mag) {
+        list.words += ", " + list.mag->name;
+        for (double& v : list.mag->values)
+            if (std::abs(v) >= undefined_magnitude) v = NAN;
+    }
     list.x = std::move(x.values), list.y = std::move(y.values);
     return list;
 }

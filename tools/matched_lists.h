@@ -21,9 +21,9 @@ MatchRadius parse_radius(const std::string& text);
 /// One catalogue as points.
 struct PlacedList {
     AnyTable from;
-    std::vector<double> x, y;  ///< px, the first pixel's centre at 1; or RA and DEC, deg
-    std::optional<ChosenColumn> mag, error;
-    std::string words;  ///< which columns were taken
+    std::vector<double> x, y;                ///< px, the first pixel's centre at 1; or RA and DEC, deg
+    std::optional<ChosenColumn> mag, error;  ///< 90 mag and beyond, which no star has: NaN
+    std::string words;                       ///< which columns were taken
 
     std::size_t rows() const { return x.size(); }
 };

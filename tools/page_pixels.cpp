@@ -73,7 +73,7 @@ PackedPixels pack_pixels(const std::vector<float>& image, int width, int height,
             p.unit = p.noise * p.step_sky * p.per_e;
             if (expected_bytes(pixels, p) > double(most_bytes)) continue;
             p.data = packed(pixels, p);
-            if (p.data.size() <= most_bytes || p.width * p.height <= 4096) return p;
+            if (p.data.size() <= most_bytes || p.width * p.height == 1) return p;
         }
     }
 }

@@ -9,7 +9,7 @@
 namespace star {
 namespace {
 
-constexpr double width = 380, height = 260, left = 46, right = 12, top = 10, bottom = 40;  // SVG units
+constexpr double width = 380, height = 260, left = 54, right = 12, top = 10, bottom = 40;  // SVG units
 
 struct Frame {
     const Plot& plot;

@@ -25,6 +25,7 @@ table.about td { text-align: left; white-space: normal; overflow-wrap: anywhere;
 table.matrix td { min-width: 3.6rem; }
 table.matrix td.right { outline: 2px solid var(--c0); outline-offset: -2px; }
 .row { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; margin-bottom: 1.2rem; }
+.panel h3 { margin-top: 0; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
 .scroll { overflow-x: auto; max-width: 100%; }
 svg.plot { width: 400px; max-width: 100%; height: auto; display: block; }
