@@ -7,12 +7,22 @@
 
 #include "io/atomic_file.h"
 #include "io/cfitsio.h"
+#include "io/fits_keys.h"
 
 namespace star {
 namespace {
 
-/// Whether a card belongs to the structure of a file and so to the writer.
-bool structural(const std::string& key) {
+constexpr std::size_t widest_cfitsio_text = 28800;  // its buffer: fits_write_col refuses wider columns of text
+
+std::string printable(std::string text) {
+    for (char& c : text)
+        if (c < 0x20 || c > 0x7e) c = '?';
+    return text;
+}
+
+}  // namespace
+
+bool is_structural(const std::string& key) {
     std::string stem = key;
     while (!stem.empty() && stem.back() >= '0' && stem.back() <= '9') stem.pop_back();
     const bool numbered = stem.size() < key.size();
@@ -25,14 +35,6 @@ bool structural(const std::string& key) {
     return numbered ? std::any_of(std::begin(many), std::end(many), is(stem))
                     : std::any_of(std::begin(single), std::end(single), is(key));
 }
-
-std::string printable(std::string text) {
-    for (char& c : text)
-        if (c < 0x20 || c > 0x7e) c = '?';
-    return text;
-}
-
-}  // namespace
 
 struct FitsWriter::State {
     State(const std::string& path, bool overwrite) : where(path), out(path, overwrite) {
@@ -65,10 +67,13 @@ struct FitsWriter::State {
         check(status);
     }
 
-    void put_all(const std::vector<Card>& cards) {
+    /// shapes: TDIMn too.
+    void put_all(const std::vector<Card>& cards, bool shapes = false) {
+        for (const Card& card : cards)
+            if (shapes && card.key.starts_with("TDIM")) put(card);
         for (const Card& card : cards)
             // HIERARCH is a convention outside the standard: such cards of an input header are not passed on.
-            if (!structural(card.key) && card.key.size() <= 8) put(card);
+            if (!is_structural(card.key) && card.key.size() <= 8) put(card);
     }
 
     /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
@@ -153,6 +158,10 @@ void FitsWriter::table(const Table& table) {
     const std::size_t rows = table.rows();
     const int n = int(table.columns.size());
     std::vector<std::string> names, forms, units;
+    const bool shapes = table.file.empty() && std::any_of(table.cards.begin(), table.cards.end(), [](const Card& c) {
+                            return c.key.starts_with("TDIM");  // those of a file are about the columns that it had
+                        });
+    bool as_bytes = shapes;  // texts that CFITSIO would cut to TDIM's first number, or refuse
     for (const Column& column : table.columns) {
         require(column.rows() == rows, "table ", table.name, ": column ", column.name, " has ", column.rows(),
                 " rows, not ", rows);
@@ -164,6 +173,7 @@ void FitsWriter::table(const Table& table) {
             std::size_t width = 1;
             for (const std::string& s : *text) width = std::max(width, s.size());
             forms.push_back(std::to_string(width) + "A");
+            as_bytes = as_bytes || width > widest_cfitsio_text;
         } else {
             static constexpr const char* codes[] = {"1D", "1E", "1J", "1K"};
             forms.push_back(codes[column.data.index()]);
@@ -177,8 +187,9 @@ void FitsWriter::table(const Table& table) {
     const std::lock_guard guard(cfitsio_lock());
     int status = 0;
     fitsfile* file = state_->handle();
-    fits_create_tbl(file, BINARY_TBL, 0, n, pointers(names).data(), pointers(forms).data(), pointers(units).data(),
-                    nullptr, &status);
+    // The rows are CFITSIO's to count as it writes columns, but not for bytes.
+    fits_create_tbl(file, BINARY_TBL, as_bytes ? LONGLONG(rows) : 0, n, pointers(names).data(), pointers(forms).data(),
+                    pointers(units).data(), nullptr, &status);
     state_->check(status);
     if (!table.name.empty()) state_->put({"EXTNAME", table.name, ""});
     for (int i = 0; i < n; ++i) {
@@ -190,7 +201,8 @@ void FitsWriter::table(const Table& table) {
         put("TCOMM", column.comment);
         put("TUCD", column.ucd);
     }
-    state_->put_all(table.cards);
+    state_->put_all(table.cards, shapes);
+    std::size_t before = 0;  // bytes of a row that lie before the column
     for (int i = 0; i < n && rows > 0; ++i) {
         const auto write = [&](int type, const void* data) {
             fits_write_col(file, type, i + 1, 1, 1, LONGLONG(rows), const_cast<void*>(data), &status);
@@ -203,9 +215,19 @@ void FitsWriter::table(const Table& table) {
         if (const auto* s = std::get_if<std::vector<std::string>>(&data)) {
             std::vector<std::string> clean;
             for (const std::string& text : *s) clean.push_back(printable(text));
-            write(TSTRING, pointers(clean).data());
+            const std::size_t width = std::size_t(std::stoll(forms[std::size_t(i)]));
+            if (!as_bytes)
+                write(TSTRING, pointers(clean).data());
+            else
+                for (std::size_t row = 0; row < rows; ++row) {
+                    clean[row].resize(width, ' ');
+                    fits_write_tblbytes(file, LONGLONG(row) + 1, LONGLONG(before) + 1, LONGLONG(width),
+                                        reinterpret_cast<unsigned char*>(clean[row].data()), &status);
+                }
         }
         state_->check(status);
+        static constexpr std::size_t bytes[] = {8, 4, 4, 8};
+        before += data.index() < 4 ? bytes[data.index()] : std::size_t(std::stoll(forms[std::size_t(i)]));
     }
     state_->put_checksums();
 }

@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include "io/deflate.h"
 #include "kernels/check.h"
 
 namespace star {
@@ -36,16 +37,9 @@ std::string encode_png(std::span<const std::uint8_t> grey, int width, int height
         rows.push_back(0);  // no filter
         rows.append(reinterpret_cast<const char*>(grey.data()) + std::size_t(y) * width, std::size_t(width));
     }
-    uLongf size = compressBound(rows.size());
-    std::string packed(size, '\0');
-    const int status = compress2(reinterpret_cast<Bytef*>(packed.data()), &size,
-                                 reinterpret_cast<const Bytef*>(rows.data()), rows.size(), Z_DEFAULT_COMPRESSION);
-    require(status == Z_OK, "PNG: zlib says ", status);
-    packed.resize(size);
-
     std::string png = "\x89PNG\r\n\x1a\n";
     append_chunk(png, "IHDR", header);
-    append_chunk(png, "IDAT", packed);
+    append_chunk(png, "IDAT", deflated(rows));
     append_chunk(png, "IEND", "");
     return png;
 }

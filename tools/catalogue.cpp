@@ -4,9 +4,7 @@
 #include <fmt/core.h>
 
 #include <cmath>
-#include <fstream>
 
-#include "io/atomic_file.h"
 #include "kernels/check.h"
 
 namespace star {
@@ -73,6 +71,7 @@ Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info) 
     c.push_back({"YMAX_IMAGE", "pix", "upper edge of the box", "pos.cartesian.y;stat.max", "F10.3",
                  doubles([](auto& b) { return b.box.y1 + half; })});
     if (info.wcs) {
+        t.cards.push_back({"RADESYS", info.wcs->frame(), "of RA and DEC"});
         std::vector<double> ra(n), dec(n);
         for (std::size_t i = 0; i < n; ++i) {
             const SkyPosition s = info.wcs->to_sky({blends[i].x + half, blends[i].y + half});
@@ -142,20 +141,6 @@ std::vector<Blend> read_blends(const std::string& file) {
         b.flags = flags[i] >= 0 && flags[i] <= 0x7fffffff ? std::int32_t(flags[i]) : 0;
     }
     return blends;
-}
-
-void write_regions(AtomicFile& file, const std::vector<Blend>& blends) {
-    static const char* const colours[] = {"green", "cyan", "yellow", "orange", "red"};
-    std::string text = "# Region file format: DS9 version 4.1\nimage\n";
-    for (const Blend& b : blends)
-        text += fmt::format("box({:.3f},{:.3f},{:.3f},{:.3f},0) # color={} text={{{}{}}}\n",
-                            b.box.x() + fits_minus_edge, b.box.y() + fits_minus_edge, b.box.width(), b.box.height(),
-                            colours[b.stars - 1], b.stars, b.stars == classes_in_catalogue ? "+" : "");
-    std::ofstream out(file.path(), std::ios::binary);
-    out << text;
-    out.close();
-    if (!out) fail(Fault::output, file.target(), ": can't be written");
-    file.commit();
 }
 
 }  // namespace star

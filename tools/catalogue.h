@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "io/atomic_file.h"
 #include "io/fits_table.h"
 #include "io/wcs.h"
 #include "kernels/types.h"
@@ -62,8 +61,5 @@ struct CatalogueInfo {
 Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info);
 /// Throws Error (Fault::input) naming the file and the column.
 std::vector<Blend> read_blends(const std::string& file);
-
-/// Boxes and star numbers for DS9, in image coordinates; commits the file.
-void write_regions(AtomicFile& file, const std::vector<Blend>& blends);
 
 }  // namespace star

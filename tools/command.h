@@ -57,5 +57,9 @@ Command add_measure(CLI::App& program, Common&);
 Command add_evaluate(CLI::App& program, Common&);
 Command add_psf(CLI::App& program, Common&);
 Command add_info(CLI::App& program, Common&);
+Command add_convert(CLI::App& program, Common&);
+Command add_report(CLI::App& program, Common&);
+Command add_match(CLI::App& program, Common&);
+Command add_compare(CLI::App& program, Common&);
 
 }  // namespace star

@@ -5,10 +5,10 @@
 #include <memory>
 #include <optional>
 
-#include "io/fits_writer.h"
 #include "kernels/check.h"
 #include "nn/detector.h"
 #include "tools/catalogue.h"
+#include "tools/catalogue_options.h"
 #include "tools/command.h"
 #include "tools/observation.h"
 #include "tools/observation_options.h"
@@ -20,7 +20,8 @@ namespace {
 
 struct Options {
     ObservationOptions image;
-    std::string output, model, regions;
+    CatalogueOptions catalogue;
+    std::string model, regions;
     StarOptions stars;
     double threshold = NAN;
     int mem_limit_mb = 1500;
@@ -101,14 +102,14 @@ Table config_table(const std::string& toml) {
 
 // --overwrite is for old outputs, not for what this run reads.
 void refuse_to_replace_inputs(const Options& o) {
-    for (const std::string& output : {o.output, o.regions, o.stars.model_image, o.stars.residual})
+    for (const std::string& output : {o.catalogue.output, o.regions, o.stars.model_image, o.stars.residual})
         for (const std::string& input : {o.image.image, o.image.mask, o.model, o.stars.psf}) {
             std::error_code none;  // names of built-in models and files that aren't there are no clash
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
                 fail(Fault::usage, output, ": is an input of this run");
         }
-    std::vector<std::string> outputs{o.output, o.regions, o.stars.model_image, o.stars.residual};
+    std::vector<std::string> outputs{o.catalogue.output, o.regions, o.stars.model_image, o.stars.residual};
     std::erase(outputs, "");
     std::sort(outputs.begin(), outputs.end());
     if (const auto twice = std::adjacent_find(outputs.begin(), outputs.end()); twice != outputs.end())
@@ -119,9 +120,10 @@ template <class T>
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace_inputs(o);
-    FitsWriter out(o.output, common.overwrite);  // before the work, so that an output that can't be is known at once
-    std::optional<AtomicFile> regions;
-    if (!o.regions.empty()) regions.emplace(o.regions, common.overwrite);
+    CatalogueWriter out(o.catalogue, common.overwrite);  // before the work: an output that can't be is known at once
+    std::optional<CatalogueWriter> regions;
+    if (!o.regions.empty())
+        regions.emplace(CatalogueOptions{o.regions, "reg", "", "", o.catalogue.regions}, common.overwrite);
     StarPictures pictures(o.stars, common.overwrite);
     common.refuse_configuration("detect");
     Model model = read_model(o.model);
@@ -197,12 +199,12 @@ int detect(const Options& o, const Common& common) {
     Table table = blends_table(blends, info);
     if (!observation.magnitude_system.empty())
         table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
-    out.primary(cards);
-    out.table(table);
-    if (stars) out.table(stars->table(info));
-    out.table(config_table(model.config));
-    out.commit();
-    if (regions) write_regions(*regions, blends);
+    Catalogue catalogue{std::move(cards), {std::move(table)}};
+    if (stars) catalogue.tables.push_back(stars->table(info));
+    const CatalogueImage of{image.header.cards, image.width, image.height, wcs ? &*wcs : nullptr};
+    if (regions) regions->write(catalogue, of);
+    catalogue.tables.push_back(config_table(model.config));
+    out.write(std::move(catalogue), of);
     if (stars) pictures.write(*stars, common.provenance());
 
     int counts[classes_in_catalogue] = {};
@@ -213,11 +215,11 @@ int detect(const Options& o, const Common& common) {
         "stars. Background {:.4g}, noise {:.3g} per "
         "pixel. Wrote {}{}{}",
         o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4],
-        expected, found.sky.background, found.sky.sigma, o.output, o.regions.empty() ? "" : " and ", o.regions);
+        expected, found.sky.background, found.sky.sigma, out.words(), o.regions.empty() ? "" : " and ", o.regions);
     if (found.cancelled)
-        console.warn("{}: partial: stopped after {} of {} tiles", o.output, found.tiles_done, found.tiles);
+        console.warn("{}: partial: stopped after {} of {} tiles", o.catalogue.output, found.tiles_done, found.tiles);
     else if (!complete)
-        console.warn("{}: partial: stopped while stars were fitted", o.output);
+        console.warn("{}: partial: stopped while stars were fitted", o.catalogue.output);
     return complete ? 0 : interrupt::exit_code();
 }
 
@@ -227,10 +229,9 @@ Command add_detect(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("detect", "Find the blending units in a FITS image, and the stars in them");
     auto o = std::make_shared<Options>();
     add_observation_options(*app, o->image);
-    app->add_option("-o,--output", o->output, "Catalogue (FITS): BLENDS, SOURCES, CONFIG; - for standard output")
-        ->required();
+    add_catalogue_options(*app, o->catalogue, "Catalogue: BLENDS, SOURCES, CONFIG");
     app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
-    app->add_option("--regions", o->regions, "Also write boxes for DS9");
+    app->add_option("--regions", o->regions, "Also write boxes and stars as regions for DS9");
     app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));
     add_star_options(*app, o->stars);

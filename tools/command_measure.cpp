@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <memory>
 
-#include "io/fits_writer.h"
 #include "io/wcs.h"
 #include "kernels/check.h"
+#include "tools/catalogue_options.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
 
@@ -15,7 +15,8 @@ namespace {
 struct Options {
     ObservationOptions image;
     StarOptions stars;
-    std::string output, model, positions;
+    CatalogueOptions catalogue;
+    std::string model, positions;
     double moves = 0;
     bool pixels = false;
 };
@@ -82,7 +83,7 @@ std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::ve
 }
 
 void refuse_to_replace_inputs(const Options& o) {
-    for (const std::string& output : {o.output, o.stars.model_image, o.stars.residual})
+    for (const std::string& output : {o.catalogue.output, o.stars.model_image, o.stars.residual})
         for (const std::string& input : {o.image.image, o.image.mask, o.model, o.positions, o.stars.psf}) {
             std::error_code none;
             if (!output.empty() && !input.empty() &&
@@ -95,7 +96,7 @@ int measure(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace_inputs(o);
     common.refuse_configuration("measure");
-    FitsWriter out(o.output, common.overwrite);
+    CatalogueWriter out(o.catalogue, common.overwrite);
     StarPictures pictures(o.stars, common.overwrite);
     const Model model = read_model(o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
@@ -123,15 +124,13 @@ int measure(const Options& o, const Common& common) {
                                {"PLACES", std::filesystem::path(o.positions).filename().string(), "list of places"},
                                {"MOVES", o.moves, "[pix] that a star may move along each axis"},
                                {"MODEL", model.name, "whose exposure fills in what the header leaves out"}});
-    out.primary(cards);
-    out.table(
-        stars.table({wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number}, true));
-    out.commit();
+    const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
+    out.write({std::move(cards), {stars.table(info, true)}}, {image.header.cards, image.width, image.height, info.wcs});
     pictures.write(stars, common.provenance());
     std::size_t significant = 0;
     for (const Source& s : stars.sources) significant += s.at.flux >= 3 * s.error.flux;
     console.say("{}: {} of {} places at 3 sigma or more; PSF: {}, FWHM {:.2f} px. Wrote {}", o.image.image, significant,
-                stars.sources.size(), stars.psf, stars.psf_fwhm, o.output);
+                stars.sources.size(), stars.psf, stars.psf_fwhm, out.words());
     return 0;
 }
 
@@ -146,7 +145,7 @@ Command add_measure(CLI::App& program, Common& common) {
                     "Y_IMAGE")
         ->required();
     app->add_flag("--pixels", o->pixels, "X_IMAGE and Y_IMAGE even where RA and DEC could serve");
-    app->add_option("-o,--output", o->output, "Catalogue (FITS): SOURCES; - for standard output")->required();
+    add_catalogue_options(*app, o->catalogue, "Catalogue: SOURCES");
     app->add_option("--moves", o->moves, "px along each axis that a star may move; 0: places are fixed")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 3.0));

@@ -13,5 +13,7 @@ struct EmbeddedFile {
 std::vector<EmbeddedFile> embedded_presets();        ///< tools/presets/*.toml
 std::vector<EmbeddedFile> embedded_architectures();  ///< tools/architectures/*.toml
 std::vector<EmbeddedFile> embedded_models();         ///< weights/*.safetensors
+std::vector<EmbeddedFile> embedded_scripts();        ///< tools/pages/*.js
+std::vector<EmbeddedFile> embedded_styles();         ///< tools/pages/*.css
 
 }  // namespace star

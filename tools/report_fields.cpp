@@ -7,22 +7,12 @@
 #include <cmath>
 
 #include "io/png.h"
+#include "tools/base64.h"
+#include "tools/picture_levels.h"
 #include "tools/report_plot.h"
 
 namespace star {
 namespace {
-
-std::string base64(const std::string& bytes) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string text;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto at = [&](std::size_t k) { return k < bytes.size() ? static_cast<unsigned char>(bytes[k]) : 0u; };
-        const unsigned three = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
-        for (int k = 0; k < 4; ++k)
-            text += i + std::size_t(k) > bytes.size() ? '=' : digits[three >> (18 - 6 * k) & 63];
-    }
-    return text;
-}
 
 // y grows downwards in SVG.
 std::string rectangle(const Box& b, int height, const std::string& words) {
@@ -32,23 +22,13 @@ std::string rectangle(const Box& b, int height, const std::string& words) {
 
 bool shown(double x, double y, const ScorePicture& p) { return x >= 0 && y >= 0 && x < p.width && y < p.height; }
 
-double quantile(std::vector<float> values, double q) {
-    const auto at = values.begin() + std::ptrdiff_t(q * double(values.size() - 1));
-    std::nth_element(values.begin(), at, values.end());
-    return *at;
-}
-
 }  // namespace
 
 ScorePicture picture_of(const std::vector<float>& image, const ScoredField& field, int side, std::string title) {
     ScorePicture p{std::move(title), std::min(side, field.width), std::min(side, field.height), {}, field};
-    std::vector<float> good;
-    for (const float v : image)
-        if (std::isfinite(v)) good.push_back(v);
     p.grey.assign(std::size_t(p.width) * std::size_t(p.height), 0);
-    if (good.empty()) return p;
-    const double middle = quantile(good, 0.5), noise = middle - quantile(good, 0.1587), top = quantile(good, 0.997);
-    const double unit = noise > 0 ? noise : 1, full = std::asinh(std::max(top - middle, unit) / unit);
+    const auto [middle, unit, top] = picture_levels(image);
+    const double full = std::asinh(std::max(top - middle, unit) / unit);
     for (int y = 0; y < p.height; ++y)
         for (int x = 0; x < p.width; ++x) {
             const double v = image[std::size_t(p.height - 1 - y) * std::size_t(field.width) + std::size_t(x)];

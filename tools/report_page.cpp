@@ -5,8 +5,8 @@
 #include <cmath>
 
 #include "tools/report_fields.h"
+#include "tools/report_html.h"
 #include "tools/report_plot.h"
-#include "tools/report_style.h"
 #include "tools/score_report.h"
 
 namespace star {
@@ -17,22 +17,17 @@ std::string shown(double low, double high) {
     return std::isfinite(low) && std::isfinite(high) ? fmt::format("{:.3f} … {:.3f}", low, high) : "n/a";
 }
 std::string edge(double v) { return std::isfinite(v) ? fmt::format("{:g}", v) : "∞"; }
-std::string cell(const std::string& text) { return "<td>" + escape(text) + "</td>"; }
-std::string head(const std::string& text) { return "<th>" + escape(text) + "</th>"; }
-std::string beside(const std::string& left, const std::string& right) {
-    return "<div class=\"row\"><div class=\"panel\">" + left + "</div><div class=\"scroll\">" + right + "</div></div>";
-}
 
 // Shaded by the share of its row: what becomes of the units of a class.
 std::string matrix_html(const Tally& t) {
     std::string html = "<table class=\"matrix\"><tr><th>truth \\ found</th>";
-    for (int k = 0; k < classes_scored; ++k) html += head(class_name(k));
+    for (int k = 0; k < classes_scored; ++k) html += head_cell(class_name(k));
     html += "<th>missed</th></tr>";
     for (int i = 0; i <= classes_scored; ++i) {
         const auto& row = t.matrix[std::size_t(i)];
         std::int64_t sum = 0;
         for (const std::int64_t n : row) sum += n;
-        html += "<tr>" + head(i < classes_scored ? class_name(i) : "noise");
+        html += "<tr>" + head_cell(i < classes_scored ? class_name(i) : "noise");
         for (int j = 0; j <= classes_scored; ++j) {
             if (i == nothing_there && j == nothing_there) continue;
             const std::int64_t n = row[std::size_t(j)];
@@ -99,7 +94,7 @@ std::string profile_html(const Profile& p) {
     Plot plot{p.by + (p.unit.empty() ? "" : ", " + p.unit), p.figure, 0, n, {}, {}, false};
     PlotSeries value{"c0", {}, true, true}, chance{"chance", {}, true, false};
     std::string table =
-        "<table><tr>" + head(plot.x_label) + head(p.figure) + "<th>68 %</th><th>chance</th><th>n</th></tr>";
+        "<table><tr>" + head_cell(plot.x_label) + head_cell(p.figure) + "<th>68 %</th><th>chance</th><th>n</th></tr>";
     for (std::size_t i = 0; i < p.bins.size(); ++i) {
         const auto& b = p.bins[i];
         const double x = double(i);
@@ -134,11 +129,7 @@ std::string part_html(const ScoreReport::Part& p) {
 }  // namespace
 
 std::string ScoreReport::html() const {
-    std::string page =
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-        "content=\"width=device-width, initial-scale=1\"><link rel=\"icon\" href=\"data:,\"><title>starblend: "
-        "scores</title><style>";
-    page += std::string(report_style) + "</style></head><body><h1>Scores</h1><table class=\"about\">";
+    std::string page = "<h1>Scores</h1><table class=\"about\">";
     for (const auto& [name, value] : about) page += "<tr>" + cell(name) + cell(value) + "</tr>";
     page += "</table><nav><p>";
     for (const Part& p : parts) page += "<a href=\"#" + p.key + "\">" + escape(p.title) + "</a> ";
@@ -152,7 +143,7 @@ std::string ScoreReport::html() const {
         page += "</div>";
     }
     for (const Part& p : parts) page += part_html(p);
-    return page + "</body></html>\n";
+    return html_page("scores", page);
 }
 
 }  // namespace star

@@ -25,6 +25,7 @@ table.about td { text-align: left; white-space: normal; overflow-wrap: anywhere;
 table.matrix td { min-width: 3.6rem; }
 table.matrix td.right { outline: 2px solid var(--c0); outline-offset: -2px; }
 .row { display: flex; flex-wrap: wrap; gap: 1.2rem 2rem; align-items: flex-start; margin-bottom: 1.2rem; }
+.panel h3 { margin-top: 0; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .8rem; }
 .scroll { overflow-x: auto; max-width: 100%; }
 svg.plot { width: 400px; max-width: 100%; height: auto; display: block; }
@@ -35,7 +36,8 @@ svg path { fill: none; stroke-width: 1.6; } svg .bar { stroke-width: 1.4; }
 svg .c0 { stroke: var(--c0); fill: var(--c0); } svg .c1 { stroke: var(--c1); fill: var(--c1); }
 svg .c2 { stroke: var(--c2); fill: var(--c2); } svg .c3 { stroke: var(--c3); fill: var(--c3); }
 svg .c4 { stroke: var(--c4); fill: var(--c4); } svg .c5 { stroke: var(--c5); fill: var(--c5); }
-svg g path { fill: none; }
+svg g path { fill: none; } svg g.specks path { stroke-width: 2; stroke-linecap: round; stroke-opacity: .45; }
+svg.plot g rect { stroke: none; fill-opacity: .8; }
 .key { display: inline-block; width: .8rem; height: .2rem; vertical-align: middle; margin-right: .4rem; }
 .key.c0 { background: var(--c0); } .key.c1 { background: var(--c1); } .key.c2 { background: var(--c2); }
 .key.c3 { background: var(--c3); } .key.c4 { background: var(--c4); } .key.c5 { background: var(--c5); }

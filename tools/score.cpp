@@ -8,10 +8,6 @@
 namespace star {
 namespace {
 
-struct Offset {
-    double x, y;
-};
-
 // Whole px; lengths 5.1 to 14.3 px, eight directions at different distances, so that no regular pattern of the field
 // (units keep 8 px apart) repeats under all of them.
 constexpr std::array<Offset, chance_shifts> offsets{
@@ -23,6 +19,8 @@ double wrap(double at, int size) { return -size * std::floor(at / size); }
 double ratio(double a, double b) { return b > 0 ? a / b : not_known; }
 
 }  // namespace
+
+Offset chance_offset(int n) { return offsets[std::size_t(n)]; }
 
 void Tally::add(const Tally& other, std::int64_t times) {
     for (std::size_t i = 0; i < matrix.size(); ++i)
@@ -56,7 +54,7 @@ Tally tally_of(const std::vector<Wanted>& wanted, const std::vector<Found>& foun
 }
 
 std::vector<Found> shifted(const ScoredField& field, int n) {
-    const Offset by = offsets[std::size_t(n)];
+    const Offset by = chance_offset(n);
     std::vector<Found> moved = field.found;
     for (Found& f : moved) {
         const double dx = by.x + wrap(f.x + by.x, field.width), dy = by.y + wrap(f.y + by.y, field.height);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "tools/catalogue_text.h"
 #include "tools/score_report.h"
 
 namespace star {
@@ -10,22 +11,14 @@ namespace {
 
 std::string number(double v) { return std::isnan(v) ? "" : fmt::format("{:.6g}", v); }
 
-// RFC 4180: quotes doubled, the field in quotes if it holds what would end it.
-std::string field(const std::string& text) {
-    if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return quoted + "\"";
-}
-
 struct Row {
     std::string figure, bin;
     double value = not_known, low = not_known, high = not_known, chance = not_known, n = not_known;
 };
 
 std::string line(const std::string& part, const Row& r) {
-    return fmt::format("{},{},{},{},{},{},{},{}\n", field(part), field(r.figure), field(r.bin), number(r.value),
-                       number(r.low), number(r.high), number(r.chance), number(r.n));
+    return fmt::format("{},{},{},{},{},{},{},{}\n", csv_cell(part), csv_cell(r.figure), csv_cell(r.bin),
+                       number(r.value), number(r.low), number(r.high), number(r.chance), number(r.n));
 }
 
 std::string matrix_rows(const std::string& part, const Evaluation& e) {

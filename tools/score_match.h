@@ -38,6 +38,12 @@ Tally tally_of(const std::vector<Wanted>& wanted, const std::vector<Found>& foun
 
 inline constexpr int chance_shifts = 8;
 
+/// The n-th (0...7) of the eight offsets by which a list is moved to see what chance alone matches, px.
+struct Offset {
+    double x, y;
+};
+Offset chance_offset(int n);
+
 /// The detections moved by the n-th (0...7) of eight offsets of 5-15 px in eight directions, wrapped around the field's
 /// edges so that their number per area stays the same.
 std::vector<Found> shifted(const ScoredField& field, int n);

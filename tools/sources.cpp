@@ -119,6 +119,7 @@ Table sources_table(const std::vector<Source>& sources, const CatalogueInfo& inf
     c.push_back({"ERRY_IMAGE", "pix", "standard error of Y_IMAGE; NaN if fixed", "stat.error;pos.cartesian.y", "F8.4",
                  column(float{}, [](auto& s) { return s.error.y; })});
     if (info.wcs) {
+        t.cards.push_back({"RADESYS", info.wcs->frame(), "of RA and DEC"});
         std::vector<double> ra(n), dec(n);
         for (std::size_t i = 0; i < n; ++i) {
             const SkyPosition s = info.wcs->to_sky({sources[i].at.x + half, sources[i].at.y + half});

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/fits_hdu.h"
 #include "io/fits_image.h"
 #include "io/fits_table.h"
 #include "kernels/check.h"
@@ -77,11 +76,6 @@ std::vector<Found> read_own_stars(const std::string& file) {
     return rows;
 }
 
-bool has_sources(const std::string& file) {
-    const auto hdus = list_hdus(file);
-    return std::any_of(hdus.begin(), hdus.end(), [](const Hdu& h) { return h.matches("SOURCES"); });
-}
-
 // Another program's rows, each a star whatever it says of itself.
 std::vector<Found> as_stars(std::vector<Found> rows) {
     for (Found& f : rows) f.label = 0, f.expected_stars = 1, f.chances = {};
@@ -101,7 +95,7 @@ TrialCatalogue read_trial(const std::string& catalogue, const std::string& truth
     t.words = catalogue + ", truth " + truth_file;
     if (is_blends(catalogue)) {
         t.field.found = read_own(catalogue);
-        t.has_stars = has_sources(catalogue);
+        t.has_stars = has_table(catalogue, "SOURCES");
         if (t.has_stars) t.stars.found = read_own_stars(catalogue);
     } else {
         FoundList list = read_foreign(catalogue, columns);

@@ -1,0 +1,174 @@
+// Columns to plots.
+#include "tools/catalogue_plots.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tools/catalogue.h"
+#include "tools/catalogue_text.h"
+#include "tools/report_plot.h"
+
+namespace star {
+namespace {
+
+const Table* named(const Catalogue& c, const char* name) {
+    for (const Table& t : c.tables)
+        if (t.name == name && t.rows() > 0) return &t;
+    return nullptr;
+}
+
+std::vector<double> finite(std::vector<double> values) {
+    std::erase_if(values, [](double v) { return !std::isfinite(v); });
+    std::sort(values.begin(), values.end());
+    return values;
+}
+
+std::string panel(const std::string& title, const Plot& plot) {
+    return "<div class=\"panel\"><h3>" + escape(title) + "</h3>" + svg(plot) + "</div>";
+}
+
+// Bins of `width` from `low`: their middles and counts.
+PlotSeries bars(const std::vector<double>& values, double low, double high, double width, const char* style) {
+    PlotSeries s{style, {}, false, false};
+    s.bars = width;
+    std::vector<int> count(std::size_t(std::max(1.0, std::ceil((high - low) / width - 1e-9))));
+    for (const double v : values)
+        if (v >= low && v <= high) ++count[std::min(std::size_t((v - low) / width), count.size() - 1)];
+    for (std::size_t i = 0; i < count.size(); ++i)
+        s.points.push_back({low + (double(i) + 0.5) * width, double(count[i])});
+    return s;
+}
+
+double highest(const PlotSeries& s) {
+    double most = 1;
+    for (const auto& p : s.points) most = std::max(most, p.y);
+    return 1.05 * most;
+}
+
+struct Histogram {
+    std::string title, label;
+    double low, high, width;
+    const char* style = "c0";
+};
+
+std::string histogram(const Histogram& h, const std::vector<double>& values) {
+    Plot plot{h.label, "rows", h.low, h.high, round_ticks(h.low, h.high, 8), {}, false};
+    plot.series.push_back(bars(values, h.low, h.high, h.width, h.style));
+    plot.y_max = highest(plot.series[0]);
+    plot.y_ticks = round_ticks(0, plot.y_max, 5);
+    return panel(h.title, plot);
+}
+
+// In bins of a round width, without the outermost 0.1 % on either side.
+std::string histogram(const std::string& title, const std::string& label, const Table& t, const char* column) {
+    if (!t.find(column)) return "";
+    const std::vector<double> v = finite(t.numbers(column));
+    if (v.size() < 2) return "";
+    const auto at = [&](double q) { return v[std::size_t(q * double(v.size() - 1))]; };
+    const double spread = std::max(at(0.999) - at(0.001), 1e-9 * std::max(1.0, std::abs(at(0.5))));
+    const double width = std::pow(10, std::round(2 * std::log10(spread / 30)) / 2);  // 1, 3.2, 10 ...
+    const double step = width / std::pow(10, std::floor(std::log10(width)));
+    const double round = step > 2 ? width / step * 2.5 : width / step;
+    const double low = std::floor(at(0.001) / round) * round, high = std::ceil(at(0.999) / round) * round;
+    return histogram({title, label, low, std::max(high, low + round), round}, v);
+}
+
+std::string error_plot(const Table& sources) {
+    if (!sources.find("MAG_PSF") || !sources.find("MAGERR_PSF")) return "";
+    const auto mag = sources.numbers("MAG_PSF"), error = sources.numbers("MAGERR_PSF");
+    const std::vector<double> all = finite(mag);
+    if (all.size() < 2) return "";
+    PlotSeries s{"c0", {}, false, false};
+    s.specks = true;
+    const std::size_t stride = mag.size() / 20000 + 1;
+    for (std::size_t i = 0; i < mag.size(); i += stride)
+        if (std::isfinite(mag[i]) && error[i] > 0) s.points.push_back({mag[i], error[i]});
+    Plot plot{"MAG_PSF",      "MAGERR_PSF", std::floor(all.front()), std::ceil(all.back() + 1e-9), {},
+              {std::move(s)}, false};
+    plot.ticks = round_ticks(plot.x_min, plot.x_max, 8), plot.y_max = 0.5, plot.y_ticks = round_ticks(0, 0.5, 5);
+    return panel("Errors of magnitudes" + (stride > 1 ? fmt::format(", every {}th star", stride) : std::string()),
+                 plot);
+}
+
+Table with_snr(const Table& sources) {
+    Table t;
+    if (!sources.find("FLUX_PSF") || !sources.find("FLUXERR_PSF")) return t;
+    std::vector<double> snr = sources.numbers("FLUX_PSF");
+    const auto error = sources.numbers("FLUXERR_PSF");
+    for (std::size_t i = 0; i < snr.size(); ++i) snr[i] = std::log10(snr[i] / error[i]);
+    t.columns.push_back({"LOGSNR", "", "", "", "", std::move(snr)});
+    return t;
+}
+
+}  // namespace
+
+std::string histograms_html(const Catalogue& c) {
+    std::string html;
+    if (const Table* b = named(c, "BLENDS"); b && b->find("NSTARS")) {
+        html += histogram({"Stars in a unit", "NSTARS (5: five or more)", 0.5, 5.5, 1}, b->numbers("NSTARS"));
+        if (b->find("SCORE")) html += histogram({"Scores of units", "SCORE", 0, 1, 0.05}, b->numbers("SCORE"));
+        html += histogram("Magnitudes of units", "MAG", *b, "MAG");
+    }
+    if (const Table* s = named(c, "SOURCES")) {
+        html += histogram("Magnitudes of stars", "MAG_PSF", *s, "MAG_PSF");
+        html += histogram("Signal-to-noise of stars", "log10 (FLUX_PSF / FLUXERR_PSF)", with_snr(*s), "LOGSNR");
+        html += error_plot(*s);
+    }
+    return html.empty() ? "" : "<h2 id=\"plots\">In numbers</h2><div class=\"plots\">" + html + "</div>";
+}
+
+std::string flags_html(const Catalogue& c) {
+    std::string head = "<tr><th>flag</th><th>bit</th>", rows;
+    std::vector<std::vector<double>> columns;
+    for (const char* name : {"BLENDS", "SOURCES"})
+        if (const Table* t = named(c, name); t && t->find("FLAGS")) {
+            head += "<th>" + std::string(name) + "</th>";
+            columns.push_back(t->numbers("FLAGS"));
+        }
+    if (columns.empty()) return "";
+    for (const FlagMeaning& m : flag_meanings()) {
+        std::string cells;
+        std::int64_t all = 0;
+        for (const auto& flags : columns) {
+            const auto n = std::count_if(flags.begin(), flags.end(), [&](double f) { return std::int64_t(f) & m.bit; });
+            all += n, cells += fmt::format("<td>{}</td>", n);
+        }
+        if (all > 0) rows += fmt::format("<tr><td>{}</td><td>{}</td>{}</tr>", escape(m.words), m.bit, cells);
+    }
+    if (rows.empty()) return "<h2 id=\"flags\">Flags</h2><p>No row has one.</p>";
+    return "<h2 id=\"flags\">Flags</h2><table>" + head + "</tr>" + rows + "</table>";
+}
+
+std::string completeness_html(const Catalogue& c) {
+    const Table* t = named(c, "COMPLETE");
+    if (!t) return "";
+    std::string html = "<h2 id=\"completeness\">Completeness</h2>";
+    if (t->find("MAG") && t->find("COMPLETENESS")) {
+        const auto mag = t->numbers("MAG"), share = t->numbers("COMPLETENESS");
+        const std::vector<double> all = finite(mag);
+        PlotSeries s{"c0", {}, true, true};
+        for (std::size_t i = 0; i < mag.size(); ++i) s.points.push_back({mag[i], share[i]});
+        if (all.size() > 1) {
+            Plot plot{"MAG", "share found", all.front(), all.back(), round_ticks(all.front(), all.back()), {}, false};
+            plot.series.push_back(std::move(s));
+            html += panel("Stars put into the image and found again", plot);
+        }
+    }
+    html += "<div class=\"scroll\"><table><tr>";
+    for (const Column& column : t->columns) html += "<th>" + escape(column.name) + "</th>";
+    html += "</tr>";
+    for (std::size_t row = 0; row < std::min<std::size_t>(t->rows(), 200); ++row) {
+        html += "<tr>";
+        for (const Column& column : t->columns) {
+            std::string cell;
+            append_value(cell, column.data, row, "–");
+            html += "<td>" + escape(cell) + "</td>";
+        }
+        html += "</tr>";
+    }
+    return html + "</table></div>";
+}
+
+}  // namespace star

@@ -1,0 +1,98 @@
+// starblend report: a catalogue and its image as a page to look at.
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "kernels/check.h"
+#include "tools/catalogue_page.h"
+#include "tools/catalogue_reader.h"
+#include "tools/command.h"
+#include "tools/known_psf.h"
+
+namespace star {
+namespace {
+
+struct Options {
+    std::string catalogue, image, output, psf, model;
+    double most_mb = 10;
+};
+
+std::string card_of(const std::vector<Card>& cards, const char* key) {
+    for (const Card& c : cards)
+        if (c.key == key) return to_text(c.value);
+    return "";
+}
+
+std::string without(const std::string& text, const std::string& start) {
+    return text.starts_with(start) ? text.substr(start.size()) : "";
+}
+
+// What --psf would be, for the PSF that SOURCES' header says its stars were fitted with; empty if that isn't to be had.
+std::string psf_named(const std::string& card) {
+    for (const char* kind : {"preset ", "file "})
+        if (const std::string name = without(card, kind); !name.empty()) return name;
+    return card.starts_with("model ") ? "model" : card.starts_with("measured ") ? "measured" : "";
+}
+
+std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& console) {
+    std::string wanted = o.psf, model = o.model;
+    for (const Table& t : c.tables)
+        if (t.name == "SOURCES" && wanted.empty()) wanted = psf_named(card_of(t.cards, "PSF"));
+    if (wanted.empty() || wanted == "none" || o.image.empty()) return {};
+    if (model.empty()) model = card_of(c.cards, "MODEL");
+    ObservationOptions image;
+    image.image = o.image;
+    try {
+        return known_psf(wanted, wanted == "model" ? read_model(model) : Model{}, true, image, console);
+    } catch (const Error& e) {
+        if (!o.psf.empty()) throw;
+        console.warn("cut-outs have no model and no residual: {} (--psf names a PSF)", e.what());
+        return {};
+    }
+}
+
+int report(const Options& o, const Common& common) {
+    common.refuse_configuration("report");
+    Console console = common.console();
+    for (const std::string& input : {o.catalogue, o.image}) {
+        std::error_code none;
+        if (!input.empty() && std::filesystem::equivalent(o.output, parse_image_name(input).file, none))
+            fail(Fault::usage, o.output, ": is an input of this run");
+    }
+    AtomicFile out(o.output, common.overwrite);
+    const Catalogue catalogue = read_catalogue(o.catalogue).catalogue;
+    std::optional<FitsImage> image;
+    std::optional<Wcs> wcs;
+    if (!o.image.empty()) image = read_image(o.image), wcs = Wcs::from_header(image->header);
+    const auto psf = psf_of(o, catalogue, console);
+    const CataloguePage page =
+        catalogue_page({std::filesystem::path(o.catalogue).filename().string(), catalogue, image ? &*image : nullptr,
+                        wcs ? &*wcs : nullptr, psf ? &psf->psf : nullptr,
+                        image ? image->text_of("BUNIT").value_or("") : "", std::size_t(o.most_mb * 1e6)});
+    out.commit(page.html);
+    console.say("{}: {:.1f} MB. {}{} Wrote {}", o.catalogue, double(page.html.size()) / 1e6, page.words,
+                psf ? " PSF: " + psf->source + "." : "", o.output);
+    return 0;
+}
+
+}  // namespace
+
+Command add_report(CLI::App& program, Common& common) {
+    CLI::App* app = program.add_subcommand("report", "A catalogue and its image as one page of HTML to look at");
+    auto o = std::make_shared<Options>();
+    app->add_option("catalogue", o->catalogue, "What detect wrote (FITS)")->required();
+    app->add_option("image", o->image, "The image; without it, boxes and stars on a blank sheet");
+    app->add_option("-o,--output", o->output, "Page (HTML); - for standard output")->required();
+    app->add_option(
+        "--psf", o->psf,
+        "PSF for model and residual: model, measured, a preset, a FITS file, or none (default: the one that the "
+        "catalogue names)");
+    app->add_option("--model", o->model,
+                    "A model file or the name of one built in (default: the one the catalogue names)");
+    app->add_option("--max-mb", o->most_mb, "Size of the page; pixels and rows are held to it")
+        ->capture_default_str()
+        ->check(CLI::Range(0.2, 500.0));
+    return {app, [o, &common] { return report(*o, common); }};
+}
+
+}  // namespace star
