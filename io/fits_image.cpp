@@ -124,6 +124,26 @@ Layout layout_of(const Hdu& hdu, const FitsPlane& plane) {
     return layout;
 }
 
+/// Whether a card describes its own HDU and is never inherited.
+bool own_card(const std::string& key) {
+    static constexpr const char* own[] = {
+        "SIMPLE", "BITPIX",   "EXTEND",  "PCOUNT",   "GCOUNT",  "GROUPS",  "BSCALE",  "BZERO",    "BLANK", "EXTNAME",
+        "EXTVER", "EXTLEVEL", "INHERIT", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "CONTINUE", ""};
+    return key.starts_with("NAXIS") || std::find(std::begin(own), std::end(own), key) != std::end(own);
+}
+
+/// INHERIT = T (FITS standard 4.0, section 4.4.2.6): what an extension doesn't say, its file's primary header does.
+void inherit(FitsHeader& header, const FitsHeader& primary) {
+    if (!header.boolean("INHERIT").value_or(false)) return;
+    const std::size_t own = header.cards.size();
+    for (const Card& card : primary.cards) {
+        const auto end = header.cards.begin() + std::ptrdiff_t(own);
+        if (!own_card(card.key) &&
+            std::none_of(header.cards.begin(), end, [&](const Card& c) { return c.key == card.key; }))
+            header.cards.push_back(card);
+    }
+}
+
 [[noreturn]] void truncated(const Hdu& hdu) {
     fail(Fault::input, hdu.header.where, ": truncated: ", hdu.data_bytes,
          " bytes of data are declared, the file ends before");
@@ -161,6 +181,7 @@ Plane read_plane(const std::string& text, bool cube, DecodeChunk decode_chunk, D
     plane.version = hdu.version();
     plane.width = int(axes[0]), plane.height = int(axes[1]), plane.planes = cube && axes.size() > 2 ? int(axes[2]) : 1;
     plane.header = hdu.compressed() ? uncompressed_header(hdu.header) : hdu.header;
+    if (hdu.number > 0) inherit(plane.header, plane.primary);
     const Layout layout = layout_of(hdu, plane);
     try {
         if (hdu.compressed()) {

@@ -10,6 +10,9 @@
 #include "nn/detector.h"
 #include "tools/catalogue.h"
 #include "tools/command.h"
+#include "tools/cosmic_rays.h"
+#include "tools/domain.h"
+#include "tools/image_list.h"
 #include "tools/observation.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
@@ -23,6 +26,7 @@ struct Options {
     std::string output, model, regions;
     StarOptions stars;
     double threshold = NAN;
+    CosmicRaySetting cosmic_rays = CosmicRaySetting::automatic;
     int mem_limit_mb = 1500;
 };
 
@@ -33,7 +37,6 @@ void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
     const auto clamp = [](float v, int most) { return std::clamp(int(std::lround(v)), 0, most); };
     const int x0 = clamp(b.box.x0, W), x1 = clamp(b.box.x1, W), y0 = clamp(b.box.y0, H), y1 = clamp(b.box.y1, H);
     double flux = 0, variance = 0;
-    const double noise = sky.sigma * sky.sigma, electrons = o.noise.electrons_per_unit;
     for (int y = y0; y < y1; ++y)
         for (int x = x0; x < x1; ++x) {
             const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
@@ -42,16 +45,11 @@ void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
                 b.flags |= flag_not_finite | flag_masked_pixels;
                 continue;
             }
-            if (!o.mask.empty() && o.mask[i]) {
-                b.flags |= flag_masked_pixels;
-                continue;
-            }
-            if (v >= o.saturate.value) b.flags |= flag_saturated;  // false without a level
-            const double above = double(v) - sky.background_map[i];
-            flux += above;
+            b.flags |= flags_of(o.state(i));
+            if (o.state(i) & pixel_bad) continue;
+            flux += double(v) - sky.background_map[i];
             // independent pixels: resampling moves noise between neighbours but keeps the variance of large sums
-            variance += noise / (o.noise.correlation * o.noise.correlation) +
-                        (electrons > 0 ? std::max(above, 0.0) / electrons : 0.0);
+            variance += o.variance(i, sky);
         }
     b.flux = flux;
     b.flux_error = std::sqrt(variance);
@@ -102,7 +100,8 @@ Table config_table(const std::string& toml) {
 // --overwrite is for old outputs, not for what this run reads.
 void refuse_to_replace_inputs(const Options& o) {
     for (const std::string& output : {o.output, o.regions, o.stars.model_image, o.stars.residual})
-        for (const std::string& input : {o.image.image, o.image.mask, o.model, o.stars.psf}) {
+        for (const std::string& input :
+             {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.stars.psf}) {
             std::error_code none;  // names of built-in models and files that aren't there are no clash
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
@@ -113,6 +112,19 @@ void refuse_to_replace_inputs(const Options& o) {
     std::sort(outputs.begin(), outputs.end());
     if (const auto twice = std::adjacent_find(outputs.begin(), outputs.end()); twice != outputs.end())
         fail(Fault::usage, *twice, ": is named for two outputs");
+}
+
+// One line for all that is unlike the model's training, and what to do about it. True if nothing is.
+bool warn_of_departures(const std::vector<std::string>& list, const std::string& image, const std::string& model,
+                        Console& console) {
+    if (list.empty()) return true;
+    std::string text;
+    for (const std::string& what : list) text += (text.empty() ? "" : ", ") + what;
+    console.warn(
+        "{}: outside what model {} was trained on (in brackets): {}; every row is flagged. Another --model, or "
+        "one of your own: starblend train with --preset or --config for this instrument",
+        image, model, text);
+    return false;
 }
 
 template <class T>
@@ -128,19 +140,17 @@ int detect(const Options& o, const Common& common) {
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     check(model.procedure, model.architecture.largest_stride());
-    const Observation observation = open_observation(o.image, model, console);
+    Observation observation = open_observation(o.image, model, console);
     const FitsImage& image = observation.image;
-    const auto wcs = Wcs::from_header(image.header);
-    const double scale = wcs ? wcs->pixel_scale() : NAN;
-    const bool in_domain = !(std::fabs(std::log(scale / model.pixel_scale)) > std::log(1.2));
-    if (!in_domain)
-        console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged",
-                     o.image.image, scale, model.name, model.pixel_scale);
+    const auto& wcs = observation.wcs;
+    ThreadPool pool(common.threads);
+    const Domain training = domain_of(model, pool);
+    Domain domain = domain_of(observation);
+    bool in_domain = departures(domain, training).empty();
 
     const auto psf = known_psf(o.stars.psf, model, in_domain, o.image, console);
     if (!psf) pictures.refuse();
 
-    ThreadPool pool(common.threads);
     const StreamOwner stream(common.chosen_device(), &pool);
     const auto detector = [&] {
         try {
@@ -168,6 +178,9 @@ int detect(const Options& o, const Common& common) {
     if (found.sky.sigma_estimated && found.sky.usable_pixels)
         console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image,
                      found.sky.sigma);
+    mark_cosmic_rays(pool, observation, found.sky, psf, o.cosmic_rays, console);
+    add_sky(domain, observation, found.sky, found.units.size());
+    in_domain = warn_of_departures(departures(domain, training), o.image.image, model.name, console);
     const std::vector<Blend> blends = blends_of(found, observation, in_domain);
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
     const auto stars = fit_stars(pool, o.stars, psf, {observation, found.sky, model, blends, in_domain}, console);
@@ -234,12 +247,24 @@ Command add_detect(CLI::App& program, Common& common) {
     app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));
     add_star_options(*app, o->stars);
+    app->add_option("--cosmic-rays", o->cosmic_rays,
+                    "Flag what lies on cosmic rays: auto (in single exposures), on, off")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, CosmicRaySetting>{
+            {"auto", CosmicRaySetting::automatic}, {"on", CosmicRaySetting::on}, {"off", CosmicRaySetting::off}}));
     app->add_option("--mem-limit", o->mem_limit_mb,
                     "MB for maps and tiles in work; the image and the catalogue come on top")
         ->capture_default_str()
         ->check(CLI::Range(16, 1 << 20));
     return {app, [o, &common] {
-                return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(*o, common); });
+                return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {
+                    Options one = *o;
+                    one.image.image = image.name;
+                    for (std::string* output : {&one.output, &one.regions, &one.stars.model_image, &one.stars.residual})
+                        *output = image.output(*output);
+                    for (std::string* input : {&one.image.planes.mask, &one.image.planes.weight})
+                        *input = image.input(*input);
+                    return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(one, common); });
+                });
             }};
 }
 

@@ -7,11 +7,13 @@
 #include "io/fits_header.h"
 #include "sim/psf_measure.h"
 #include "tools/console.h"
+#include "tools/planes.h"
 
 namespace star {
 
 struct PsfMeasurementOptions {
-    std::string image, mask;
+    std::string image;
+    PlaneOptions planes;
     double saturate = NAN;  ///< NAN: the header's SATURATE, or none
     PsfMeasure how;
 };
