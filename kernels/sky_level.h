@@ -11,12 +11,9 @@ struct Noise {
     double electrons_per_unit = 0;  ///< gain, or gain times exposure time for rates; 0: unknown
     double read_variance = 0;       ///< electrons^2 per pixel, of all exposures together
     double correlation = 1;         ///< a resampled image's noise per pixel / that of independent pixels
-    double measured = 0;            ///< of independent pixels at the sky's level, image units, from a map; 0: unknown
 
-    /// Image units; never less than sigma(0). What was measured, whatever the level; else NaN if electrons_per_unit is
-    /// unknown.
+    /// Image units; never less than sigma(0). NaN if electrons_per_unit is unknown.
     constexpr double sigma(double level) const {
-        if (measured > 0) return measured * correlation;
         if (!(electrons_per_unit > 0)) return NAN;
         // One rounding for product and sum, wherever it is computed: a compiler may or may not make them one.
         const double electrons = std::fma(level > 0 ? level : 0.0, electrons_per_unit, read_variance);

@@ -8,7 +8,6 @@
 
 #include "io/atomic_file.h"
 #include "kernels/check.h"
-#include "tools/layout.h"
 
 namespace star {
 
@@ -28,11 +27,6 @@ const std::vector<FlagMeaning>& flag_meanings() {
         {flag_percolated, "percolated field"},
         {flag_extended, "extended source"}};
     return meanings;
-}
-
-std::int32_t flags_of(std::uint8_t state) {
-    return (state & pixel_bad ? flag_masked_pixels : 0) | (state & pixel_cosmic ? flag_cosmic_ray : 0) |
-           (state & pixel_saturated ? flag_saturated : 0);
 }
 
 double Blend::expected_stars() const {

@@ -38,9 +38,6 @@ struct FlagMeaning {
 };
 const std::vector<FlagMeaning>& flag_meanings();
 
-/// What a pixel's state (tools/layout.h, PixelState) says about a star on it.
-std::int32_t flags_of(std::uint8_t state);
-
 /// One blending unit. Coordinates in pixel edges (types.h, Box).
 struct Blend {
     Box box;

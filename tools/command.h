@@ -35,9 +35,6 @@ struct Common {
     std::vector<Card> provenance() const;
 };
 
-/// Of a program that did some of what it was asked for: of several images, say, one can't be read.
-inline constexpr int exit_partial = 6;
-
 /// Calls f.operator()<T>() with the type of activations that a device computes in: float on a CPU, bf16 on CUDA.
 template <class F>
 auto with_activations(Device device, F&& f) {

@@ -8,7 +8,6 @@
 
 #include "io/fits_hdu.h"
 #include "kernels/check.h"
-#include "tools/command.h"
 #include "tools/layout.h"
 
 namespace star {

@@ -17,6 +17,9 @@ std::vector<std::string> expand_images(const std::vector<std::string>& given);
 /// "a/b.fits.gz[SCI,2]" is b_SCI_2.
 std::string short_name(const std::string& image);
 
+/// Exit code of a program that did some of what it was asked for: of several images, say, one can't be read.
+inline constexpr int exit_partial = 6;
+
 struct ImageInList {
     std::string name;
     bool one_of_many = false;

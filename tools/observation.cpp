@@ -108,7 +108,6 @@ void use_map(Observation& out, const Planes& planes, const Procedure& how, bool 
     if (out.mask.empty()) out.mask.resize(out.image.pixels.size());
     for (std::size_t i = 0; i < out.mask.size(); ++i)
         if (!std::isfinite(out.map->variance[i])) out.mask[i] |= pixel_bad;
-    out.noise.measured = out.map->sky_sigma;
     if (!electrons_known && out.map->electrons_per_unit > 0) out.noise.electrons_per_unit = out.map->electrons_per_unit;
 }
 
@@ -141,11 +140,21 @@ void say_noise(const Observation& out, const ObservationOptions& o, const Planes
                 console.say("{}: the header doesn't say; taken from the model's training: {:g}", name, value.value);
 }
 
+// Of one level alone, whatever the sky's: so many electrons to a unit that the sky's photons are nothing beside the
+// read-out (a part in 10^18 of the variance, times the sky over its variance).
+Noise constant_noise(double sigma, double correlation) {
+    const double electrons = 1e18 / (sigma * sigma);
+    return {electrons, sigma * electrons * sigma * electrons, correlation};
+}
+
 }  // namespace
 
 Sky Observation::sky() const {
     const Shape shape{1, image.height, image.width, 1};
-    Sky s{{image.pixels.data(), shape}, {nullptr, nothing}, noise};
+    const bool mapped = map && map->sky_sigma > 0;
+    Sky s{{image.pixels.data(), shape},
+          {nullptr, nothing},
+          mapped ? constant_noise(map->sky_sigma, noise.correlation) : noise};
     if (!hidden.empty()) s.mask = {hidden.data(), shape};
     return s;
 }
@@ -184,7 +193,7 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
                  exposures = std::min(out.exposures.value, 1e5);
     // A model without noise has none to correlate; nor does its drizzle tell about another instrument's pixels.
     out.noise = {electrons, exposures * out.read_noise.value * out.read_noise.value,
-                 out.model_pixels && correlation > 0 && std::isfinite(correlation) ? correlation : 1, 0};
+                 out.model_pixels && correlation > 0 && std::isfinite(correlation) ? correlation : 1};
     if (planes.noise) use_map(out, planes, model.procedure, electrons > 0 && !guessed);
     say_noise(out, o, planes, unit, console);
     if (!planes.noise && (!(electrons > 0) || planes.weight == Weight::background)) out.noise = {};

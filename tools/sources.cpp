@@ -30,6 +30,11 @@ std::int32_t pixel_flags(const FitStar& s, double fwhm, const Observation& o) {
 
 }  // namespace
 
+std::int32_t flags_of(std::uint8_t state) {
+    return (state & pixel_bad ? flag_masked_pixels : 0) | (state & pixel_cosmic ? flag_cosmic_ray : 0) |
+           (state & pixel_saturated ? flag_saturated : 0);
+}
+
 FitInput::FitInput(const Observation& o, const PreparedSky& sky, double drizzle_sigma, double psf_error)
     : unit_(sky.sigma > 0 ? sky.sigma : 1) {
     const std::size_t size = o.image.pixels.size();
