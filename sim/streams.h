@@ -11,7 +11,8 @@ enum class Draw : std::uint64_t {
     members,
     crowd,
     noise,
-    labels
+    labels,
+    lessons
 };  // never renumbered: it would change every field
 
 /// The seed of one part of field `index`.

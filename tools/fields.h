@@ -12,9 +12,9 @@ namespace star {
 /// they are prepared whole, by the function that detection uses, and then cut.
 class FieldSource {
 public:
-    /// `stream`: the trainer's. Places, magnitudes and truth are the host's work. A GPU draws, exposes and prepares the
-    /// images where the trainer takes them from, so that no pixel passes through the host: but for scenes of more than
-    /// stars, which are drawn on the host and uploaded.
+    /// Fields come from the setup's curriculum. `stream`: the trainer's. Places, magnitudes and truth are the host's
+    /// work. A GPU draws, exposes and prepares the images where the trainer takes them from, so that no pixel passes
+    /// through the host: but for scenes of more than stars, which are drawn on the host and uploaded.
     FieldSource(Stream stream, const Setup& setup);
 
     /// Batch `index` of `seed`. A unit whose box is centred in a window belongs to it; one that only reaches
@@ -24,19 +24,24 @@ public:
 
 private:
     bool on_gpu() const { return stream_.device.kind == Device::Kind::cuda; }
-    void check_full(const Field& field) const;
+    /// One of the curriculum's simulators, and what draws its fields on a GPU.
+    struct Observatory {
+        const FieldSimulator* simulator;
+        std::unique_ptr<DeviceSky> sky;  ///< on a GPU, for stars alone
+    };
+    void check_full(const Field& field, const Exposure& e) const;
     void add_truth(const Field& field, const std::vector<std::int8_t>& labels, int row, int column,
                    TrainingBatch& out) const;
-    void add_windows(const Field& field, const FieldSpec& spec, int first, float* images);
+    void add_windows(Observatory& from, const Field& field, const FieldSpec& spec, int first, float* images);
 
     Stream stream_;
-    FieldSimulator simulator_;
+    Curriculum curriculum_;
+    std::vector<Observatory> observatories_;
     Procedure procedure_;
     TrainingRun run_;
     double margin_;
-    int rows_ = 1, columns_ = 1;      // windows in a field
-    std::unique_ptr<DeviceSky> sky_;  // on a GPU, for stars alone
-    Buffer<float> field_;             // on the device: a whole one
+    int rows_ = 1, columns_ = 1;  // windows in a field
+    Buffer<float> field_;         // on the device: a whole one
     Arena memory_ = Arena::measuring();
     std::shared_ptr<Buffer<float>> turns_[2];
     int turn_ = 0;

@@ -159,8 +159,9 @@ Setup read_setup(Config c) {
     const Architecture architecture = read_architecture(c);
     const Procedure procedure = read_procedure(c, architecture);
     const TrainingRun training = read_training(c);
+    const std::vector<Lesson> lessons = read_lessons(c);
     c.refuse_unknown();
-    return {instrument, scene, truth, margin, architecture, procedure, training, c.dump()};
+    return {instrument, scene, truth, margin, architecture, procedure, training, lessons, c.dump()};
 }
 
 }  // namespace star

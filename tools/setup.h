@@ -8,6 +8,7 @@
 #include "nn/sky.h"
 #include "nn/trainer.h"
 #include "sim/field.h"
+#include "tools/curriculum.h"
 
 namespace star {
 
@@ -48,7 +49,8 @@ struct Setup {
     Architecture architecture;
     Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the truth unless given
     TrainingRun training;
-    std::string config;  ///< effective, TOML
+    std::vector<Lesson> lessons;  ///< of training, instead of the one scene above; empty: that alone
+    std::string config;           ///< effective, TOML
 
     FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, scene, truth}; }
 };
