@@ -61,10 +61,10 @@ Domain domain_of(const Observation& o) {
     return d;
 }
 
-void add_sky(Domain& d, const Observation& o, const PreparedSky& sky, std::size_t units) {
-    if (!sky.usable_pixels) return;
-    d.density = double(units) / double(sky.usable_pixels);
-    const double independent = sky.sigma / (sky.sigma_estimated ? 1 : o.noise.correlation);
+void add_sky(Domain& d, const Observation& o, const WholeSky& sky, std::size_t units) {
+    if (!sky.usable) return;
+    d.density = double(units) / double(sky.usable);
+    const double independent = sky.sigma / (sky.estimated ? 1 : o.noise.correlation);
     if (o.noise.electrons_per_unit > 0) d.noise = independent * o.noise.electrons_per_unit;
     if (std::isfinite(o.saturate.value)) d.brightest = (o.saturate.value - sky.background) / sky.sigma;
 }

@@ -8,6 +8,7 @@
 #include "kernels/thread_pool.h"
 #include "tools/model_file.h"
 #include "tools/observation.h"
+#include "tools/plate_detection.h"
 
 namespace star {
 
@@ -27,7 +28,7 @@ Domain domain_of(const Model& model, ThreadPool& pool);
 /// Before detection: pixels, and the width of the stars in the middle 1024 x 1024 px, NaN where too few stand alone.
 Domain domain_of(const Observation& o);
 /// After it: noise, density and dynamic range too.
-void add_sky(Domain& image, const Observation& o, const PreparedSky& sky, std::size_t units);
+void add_sky(Domain& image, const Observation& o, const WholeSky& sky, std::size_t units);
 
 /// Where the image departs from the training, in words ("PSF of FWHM 3.1 px (trained on 2.15)"); empty: nowhere.
 /// Pixels and PSF count from a ratio of 1.2 and 1.25, noise from 3, density above 2 times or below a fiftieth, clipping

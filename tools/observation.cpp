@@ -151,10 +151,12 @@ Noise constant_noise(double sigma, double correlation) {
 
 Sky Observation::sky() const {
     const Shape shape{1, image.height, image.width, 1};
-    const bool mapped = map && map->sky_sigma > 0;
-    Sky s{{image.pixels.data(), shape},
-          {nullptr, nothing},
-          mapped ? constant_noise(map->sky_sigma, noise.correlation) : noise};
+    Noise stated = noise;
+    if (whole_sigma > 0)
+        stated = constant_noise(whole_sigma, 1);
+    else if (map && map->sky_sigma > 0)
+        stated = constant_noise(map->sky_sigma, noise.correlation);
+    Sky s{{image.pixels.data(), shape}, {nullptr, nothing}, stated};
     if (!hidden.empty()) s.mask = {hidden.data(), shape};
     return s;
 }
@@ -174,12 +176,12 @@ double Observation::variance(std::size_t i, const PreparedSky& sky) const {
 
 Observation open_observation(const ObservationOptions& o, const Model& model, Console& console) {
     Observation out;
-    out.image = read_image(o.image);
+    out.image = o.window ? read_image(o.image, *o.window) : read_image(o.image);
     const FitsImage& image = out.image;
     out.wcs = Wcs::from_header(image.header);
     out.model_pixels =
         !(out.wcs && std::fabs(std::log(out.wcs->pixel_scale() / model.pixel_scale)) > std::log(other_pixels));
-    Planes planes = read_planes(image, o.planes, console);
+    Planes planes = read_planes(o.image, o.window, o.planes, console);
     out.mask = std::move(planes.states);
     const FluxUnit unit = parse_flux_unit(image.text_of("BUNIT").value_or(""));
     read_exposure(out, o, unit, model.exposure);
@@ -195,7 +197,7 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
     out.noise = {electrons, exposures * out.read_noise.value * out.read_noise.value,
                  out.model_pixels && correlation > 0 && std::isfinite(correlation) ? correlation : 1};
     if (planes.noise) use_map(out, planes, model.procedure, electrons > 0 && !guessed);
-    say_noise(out, o, planes, unit, console);
+    if (!o.repeated) say_noise(out, o, planes, unit, console);
     if (!planes.noise && (!(electrons > 0) || planes.weight == Weight::background)) out.noise = {};
     if (std::isfinite(out.saturate.value))
         mark_saturated(image.pixels, image.width, image.height, out.saturate.value, out.mask);

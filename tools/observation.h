@@ -4,8 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "io/fits_image.h"
+#include "io/fits_window.h"
 #include "io/wcs.h"
+#include "nn/detector.h"
 #include "nn/sky.h"
 #include "tools/console.h"
 #include "tools/flux_unit.h"
@@ -27,6 +28,8 @@ struct ObservationOptions {
     double zeropoint = NAN;        ///< magnitude of one unit of the image
     std::string magnitude_system;  ///< of zeropoint: "AB", "Vega"
     double saturate = NAN;         ///< level from which pixels are saturated, image units
+    std::optional<Window> window;  ///< part of the image that is read; none: all
+    bool repeated = false;         ///< of a further part of an image: what concerns all of it has been said
 };
 
 /// Where a number came from.
@@ -47,6 +50,8 @@ struct Observation {
     bool model_pixels = true;      ///< as large as in the model's training, or of unknown size
     std::string flux_unit;         ///< of the image, as the FITS standard spells it; empty if BUNIT isn't understood
     std::string magnitude_system;  ///< empty: no magnitudes
+    double whole_sigma = 0;        ///< noise of the whole image, of which this is a part; 0: this is all of it
+    Region fitted;                 ///< where stars are fitted
 
     Sky sky() const;
     std::uint8_t state(std::size_t i) const { return mask.empty() ? 0 : mask[i]; }

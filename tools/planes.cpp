@@ -18,11 +18,16 @@ std::uint32_t bits_of(const std::string& text) {
     return bits;
 }
 
-std::string read_states(const std::string& name, const PlaneOptions& o, const FitsImage& image, Planes& out) {
-    const FitsMask mask = read_mask(name);
-    if (mask.width != image.width || mask.height != image.height)
-        fail(Fault::input, name, ": NAXIS: the mask has ", mask.width, "x", mask.height, " pixels, the image ",
+void check_extent(const std::string& name, const FitsPlane& image, const char* what) {
+    const FitsPlane plane = describe_image(name, false);
+    if (plane.width != image.width || plane.height != image.height)
+        fail(Fault::input, name, ": NAXIS: the ", what, " has ", plane.width, "x", plane.height, " pixels, the image ",
              image.width, "x", image.height);
+}
+
+std::string read_states(const std::string& name, const std::optional<Window>& window, const PlaneOptions& o,
+                        Planes& out) {
+    const FitsMask mask = window ? read_mask(name, *window) : read_mask(name);
     MaskMeaning meaning = mask_meaning(mask);
     if (!o.mask_bits.empty()) meaning = {"unusable by --mask-bits", bits_of(o.mask_bits), 0, 0, false};
     out.states.resize(mask.pixels.size());
@@ -31,7 +36,7 @@ std::string read_states(const std::string& name, const PlaneOptions& o, const Fi
 }
 
 // The plane of weights: which file, and of what kind.
-std::pair<std::string, Weight> choose_noise(const PlaneOptions& o, const Companions& own, const FitsImage& image) {
+std::pair<std::string, Weight> choose_noise(const PlaneOptions& o, const Companions& own, const FitsPlane& image) {
     if (o.weight == "none") return {"", Weight::none};
     Weight kind = o.weight_type.empty() ? Weight::none : weight_named(o.weight_type);
     if (!o.weight_type.empty() && (kind == Weight::none || kind == Weight::background)) return {"", kind};
@@ -46,12 +51,16 @@ std::pair<std::string, Weight> choose_noise(const PlaneOptions& o, const Compani
 
 }  // namespace
 
-Planes read_planes(const FitsImage& image, const PlaneOptions& o, Console& console) {
+Planes read_planes(const std::string& image_name, const std::optional<Window>& window, const PlaneOptions& o,
+                   Console& console) {
+    const FitsPlane image = describe_image(image_name, false);
     const Companions own = companions_of(image);
     Planes out;
     std::string said;
     if (const bool auto_mask = o.mask.empty(); o.mask != "none" && !(auto_mask && own.mask.empty())) {
-        const std::string dialect = read_states(auto_mask ? own.mask : beside(o.mask, image), o, image, out);
+        const std::string name = auto_mask ? own.mask : beside(o.mask, image);
+        check_extent(name, image, "mask");
+        const std::string dialect = read_states(name, window, o, out);
         said = fmt::format("mask from {} ({})", auto_mask ? own.mask_name : o.mask, dialect);
     } else if (!o.mask_bits.empty()) {
         fail(Fault::usage, image.header.where, ": --mask-bits: there is no mask; --mask names one");
@@ -59,7 +68,8 @@ Planes read_planes(const FitsImage& image, const PlaneOptions& o, Console& conso
     const auto [name, kind] = choose_noise(o, own, image);
     out.weight = kind;
     if (!name.empty()) {
-        out.noise = read_image(name);
+        check_extent(name, image, "noise map");
+        out.noise = window ? read_image(name, *window) : read_image(name);
         if (kind == Weight::none) out.weight = weight_of(out.noise->header);
         if (out.weight == Weight::none)
             fail(Fault::usage, name, ": what kind of weights? --weight-type: rms, variance, weight or ivar");

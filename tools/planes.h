@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "io/fits_window.h"
 #include "tools/console.h"
 #include "tools/layout.h"
 
@@ -23,8 +24,10 @@ struct Planes {
     Weight weight = Weight::none;      ///< of noise; or background, without a plane
 };
 
-/// Reads them and says in a line what it took from the image's own file. Throws Error: Fault::input naming the plane
-/// for another extent; Fault::usage if --weight names a plane whose kind nothing says.
-Planes read_planes(const FitsImage& image, const PlaneOptions& options, Console& console);
+/// Of an image, or of a window of it. Reads them and says in a line what it took from the image's own file. Throws
+/// Error: Fault::input naming the plane for another extent; Fault::usage if --weight names a plane whose kind nothing
+/// says.
+Planes read_planes(const std::string& image, const std::optional<Window>& window, const PlaneOptions& options,
+                   Console& console);
 
 }  // namespace star

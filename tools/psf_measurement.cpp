@@ -10,8 +10,8 @@ namespace star {
 namespace {
 
 // What no star may touch: bad and saturated pixels, and those without weight.
-std::vector<std::uint8_t> unusable(const FitsImage& image, const PlaneOptions& o, Console& console) {
-    Planes planes = read_planes(image, o, console);
+std::vector<std::uint8_t> unusable(const FitsImage& image, const PsfMeasurementOptions& o, Console& console) {
+    Planes planes = read_planes(o.image, o.window, o.planes, console);
     if (!planes.noise) return planes.states;
     const NoiseMap map = noise_map(*planes.noise, planes.weight, image, planes.states);
     planes.states.resize(image.pixels.size());
@@ -28,8 +28,8 @@ double scale_of(const FitsImage& image) {
 }  // namespace
 
 MeasuredPsf measure_psf_of(const PsfMeasurementOptions& o, Console& console) {
-    const FitsImage image = read_image(o.image);
-    const std::vector<std::uint8_t> mask = unusable(image, o.planes, console);
+    const FitsImage image = o.window ? read_image(o.image, *o.window) : read_image(o.image);
+    const std::vector<std::uint8_t> mask = unusable(image, o, console);
     PsfMeasure how = o.how;
     if (!std::isnan(o.saturate))
         how.saturate = o.saturate;

@@ -14,7 +14,8 @@ namespace star {
 struct PsfMeasurementOptions {
     std::string image;
     PlaneOptions planes;
-    double saturate = NAN;  ///< NAN: the header's SATURATE, or none
+    std::optional<Window> window;  ///< the part that is looked at; none: all
+    double saturate = NAN;         ///< NAN: the header's SATURATE, or none
     PsfMeasure how;
 };
 

@@ -44,7 +44,10 @@ FitInput::FitInput(const Observation& o, const PreparedSky& sky, double drizzle_
         const float v = o.image.pixels[i];
         pixels_[i] = float(v / unit_), sky_[i] = float(sky.background_map[i] / unit_);
         variance_[i] = float(o.empty_variance(i, sky) / (unit_ * unit_));
-        unusable_[i] = (o.state(i) & (pixel_bad | pixel_saturated)) != 0;
+        const int x = int(i % std::size_t(o.image.width)), y = int(i / std::size_t(o.image.width));
+        const Region& r = o.fitted;
+        unusable_[i] =
+            (o.state(i) & (pixel_bad | pixel_saturated)) != 0 || x < r.x0 || x >= r.x1 || y < r.y0 || y >= r.y1;
     }
     image_.width = o.image.width, image_.height = o.image.height;
     image_.pixels = pixels_, image_.sky = sky_, image_.variance = variance_, image_.unusable = unusable_;
