@@ -2,6 +2,7 @@
 // them.
 #include <cmath>
 
+#include "kernels/random.h"
 #include "tests/io_fits_raw.h"
 #include "tests/program_run.h"
 #include "tools/observation.h"
@@ -262,8 +263,5 @@ TEST_CASE("layouts: detect takes the planes of a file and says so") {
     const Outcome without =
         b.must("detect field.fits -o without.fits --model m.safetensors --threshold 0.05 --weight none --mask none");
     CHECK(without.err.find("noise from") == std::string::npos);
-    const Outcome own =
-        b.must("psf --measure field.fits -o psf.fits --min-stars 3 --mask none --weight none --overwrite");
-    CHECK(own.code == 0);
     b.refused("detect -q field.fits -o no.fits --model m.safetensors --weight none.fits", 3, {"none.fits"});
 }

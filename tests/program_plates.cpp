@@ -31,13 +31,13 @@ Source star_at(double x, double y, double flux, int blend) {
     return s;
 }
 
-// 3000 x 120 px of the simulator's stars: two plates side by side.
+// 2400 x 120 px of the simulator's stars: two plates side by side.
 void put_wide_field(const Bench& b) {
     put_tiny_model(b);
     b.must("simulate -q -o field.fits --width 2400 --height 120");
 }
 
-const std::string detect = "detect field.fits --model m.safetensors --threshold 0.3 ";
+const std::string detect = "detect field.fits --model m.safetensors --threshold 0.05 ";
 
 }  // namespace
 
@@ -111,7 +111,7 @@ TEST_CASE("plates: threads and memory don't show; an interrupted run goes on wit
     CHECK(verified(b, "part.fits").value_or(true));
     CHECK(read_blends(b / "part.fits").size() < rows.size());
     REQUIRE(std::filesystem::exists(b / "part.fits.progress"));
-    b.refused(detect + "-q -o part.fits --resume --threshold 0.2", 3, {"part.fits.progress", "another run"});
+    b.refused(detect + "-q -o part.fits --resume --min-snr 5", 3, {"part.fits.progress", "another run"});
     const std::string progress = b.get("part.fits.progress");
     b.put("part.fits.progress", progress + "half a record");  // as SIGKILL leaves it
     const Outcome resumed = b.must(detect + "-o part.fits --resume");

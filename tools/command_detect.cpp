@@ -133,6 +133,20 @@ void warn_of_sky(const Options& o, const FitsPlane& image, const WholeSky& sky, 
         console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image, sky.sigma);
 }
 
+// The image, or of its plates the middle one, else the first that can be read: what is said about all of them.
+Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
+    if (plates.size() == 1) return open_observation(o, model, console);
+    for (std::size_t i = 0; i < plates.size(); ++i) {
+        o.window = plates[(plates.size() / 2 + i) % plates.size()].seen;
+        try {
+            return open_observation(o, model, console);
+        } catch (const Error& e) {
+            if (e.fault != Fault::input || i + 1 == plates.size()) throw;
+        }
+    }
+    return {};
+}
+
 template <class T>
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
@@ -153,8 +167,7 @@ int detect(const Options& o, const Common& common) {
     const bool whole = plates.size() == 1;
     if (!whole) pictures.refuse_plates(o.image.image);
     ObservationOptions first = o.image;
-    if (!whole) first.window = plates[plates.size() / 2].seen;
-    Observation observation = open_observation(first, model, console);
+    Observation observation = open_first(first, plates, model, console);
 
     ThreadPool pool(common.threads);
     const Domain training = domain_of(model, pool);

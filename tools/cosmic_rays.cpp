@@ -10,7 +10,8 @@ namespace star {
 
 void mark_cosmic_rays(ThreadPool& pool, Observation& o, const PreparedSky& sky, const std::optional<KnownPsf>& psf,
                       CosmicRaySetting setting, Console& console) {
-    const bool single = o.exposures.value < 2;
+    // Detectors that are read out while they expose have lost their cosmic rays in the fit of the ramps.
+    const bool single = o.exposures.value < 2 && o.image.number_of("NGROUPS").value_or(1) < 2;
     if (setting == CosmicRaySetting::off || (setting == CosmicRaySetting::automatic && !single)) return;
     if (!sky.usable_pixels) return;
     CosmicRaySearch how;

@@ -72,6 +72,7 @@ void read_exposure(Observation& out, const ObservationOptions& o, const FluxUnit
     out.flux_unit = unit.standard;
     out.exptime = choose(image, o.exptime, {"EXPTIME", "EXPOSURE", "XPOSURE", "TEXPTIME", "EFFEXPTM"}, model.exptime_s);
     out.exposures = choose(image, o.exposures, {"NCOMBINE", "NDRIZIM"}, model.exposures);
+    if (from_model(out.exposures) && !out.model_pixels) out.exposures = {1, "assumption"};
     out.gain = unit.kind == FluxUnit::Kind::electrons && std::isnan(o.gain)
                    ? Sourced{1, "header"}
                    : choose(image, o.gain, {"GAIN", "CCDGAIN", "EGAIN"}, model.gain);

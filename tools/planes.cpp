@@ -71,6 +71,7 @@ Planes read_planes(const std::string& image_name, const std::optional<Window>& w
         check_extent(name, image, "noise map");
         out.noise = window ? read_image(name, *window) : read_image(name);
         if (kind == Weight::none) out.weight = weight_of(out.noise->header);
+        if (out.weight == Weight::none) out.weight = weight_of(out.noise->primary);  // DECam says it there
         if (out.weight == Weight::none)
             fail(Fault::usage, name, ": what kind of weights? --weight-type: rms, variance, weight or ivar");
         said += fmt::format("{}noise from {} ({})", said.empty() ? "" : ", ",
