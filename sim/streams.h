@@ -12,7 +12,8 @@ enum class Draw : std::uint64_t {
     crowd,
     noise,
     labels,
-    lessons
+    lessons,
+    order
 };  // never renumbered: it would change every field
 
 /// The seed of one part of field `index`.

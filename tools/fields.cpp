@@ -26,8 +26,12 @@ std::int8_t drawn_label(const TruthUnit& u, Random& random) {
 
 }  // namespace
 
-FieldSource::FieldSource(Stream stream, const Setup& setup)
-    : stream_(stream), curriculum_(setup), procedure_(setup.procedure), run_(setup.training), margin_(setup.margin) {
+FieldSource::FieldSource(Stream stream, const Setup& setup, Curriculum curriculum)
+    : stream_(stream),
+      curriculum_(std::move(curriculum)),
+      procedure_(setup.procedure),
+      run_(setup.training),
+      margin_(setup.margin) {
     const int windows = run_.how.batch / run_.fields;  // of each field, as square as it can be
     for (int r = 1; r * r <= windows; ++r)
         if (windows % r == 0) rows_ = r;
@@ -92,7 +96,8 @@ void FieldSource::add_windows(Observatory& from, const Field& field, const Field
     }
 }
 
-TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index, bool keep) {
+TrainingBatch FieldSource::batch(std::uint64_t seed, const std::vector<std::uint64_t>& numbers, bool keep) {
+    require(std::int64_t(numbers.size()) == run_.fields, "fields: ", numbers.size(), " instead of ", run_.fields);
     const int h = run_.how.height, w = run_.how.width;
     const std::int64_t pixels = std::int64_t{run_.how.batch} * h * w;
     TrainingBatch out;
@@ -108,7 +113,7 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index, bool k
         images = out.images.data();
     }
     const auto spec_of = [&](std::int64_t f) -> FieldSpec {
-        return {columns_ * w, rows_ * h, margin_, seed, index * std::uint64_t(run_.fields) + std::uint64_t(f)};
+        return {columns_ * w, rows_ * h, margin_, seed, numbers[std::size_t(f)]};
     };
     const auto from = [&](std::int64_t f) -> Observatory& {
         return observatories_[std::size_t(curriculum_.choice(seed, spec_of(f).index))];

@@ -8,19 +8,21 @@
 
 namespace star {
 
-/// Fields for training: a pure function of the seed and the step. The simulator's fields are larger than the network's;
-/// they are prepared whole, by the function that detection uses, and then cut.
+/// Fields for training: a pure function of the seed and their numbers. The simulator's fields are larger than the
+/// network's; they are prepared whole, by the function that detection uses, and then cut.
 class FieldSource {
 public:
-    /// Fields come from the setup's curriculum. `stream`: the trainer's. Places, magnitudes and truth are the host's
-    /// work. A GPU draws, exposes and prepares the images where the trainer takes them from, so that no pixel passes
-    /// through the host: but for scenes of more than stars, which are drawn on the host and uploaded.
-    FieldSource(Stream stream, const Setup& setup);
+    /// Windows and preparation as the setup says, fields from `curriculum`. `stream`: the trainer's. Places, magnitudes
+    /// and truth are the host's work. A GPU draws, exposes and prepares the images where the trainer takes them from,
+    /// so that no pixel passes through the host: but for scenes of more than stars, which are drawn on the host and
+    /// uploaded.
+    FieldSource(Stream stream, const Setup& setup, Curriculum curriculum);
 
-    /// Batch `index` of `seed`. A unit whose box is centred in a window belongs to it; one that only reaches
-    /// into the window becomes an ignored region. Images on a device are queued on the stream, not waited for; they lie
-    /// in memory of the batch's own if `keep`, else in memory that the call after the next takes again.
-    TrainingBatch batch(std::uint64_t seed, std::uint64_t index, bool keep = false);
+    /// These fields of `seed`, one window after the other: training.fields of them. A unit whose box is centred in a
+    /// window belongs to it; one that only reaches into the window becomes an ignored region. Images on a device are
+    /// queued on the stream, not waited for; they lie in memory of the batch's own if `keep`, else in memory that the
+    /// call after the next takes again.
+    TrainingBatch batch(std::uint64_t seed, const std::vector<std::uint64_t>& numbers, bool keep = false);
 
 private:
     bool on_gpu() const { return stream_.device.kind == Device::Kind::cuda; }

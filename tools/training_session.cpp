@@ -10,6 +10,7 @@
 
 #include "io/atomic_file.h"
 #include "kernels/check.h"
+#include "tools/field_order.h"
 #include "tools/fields.h"
 #include "tools/score_calibration.h"
 #include "tools/trial_fields.h"
@@ -47,6 +48,7 @@ private:
     ThreadPool pool_;
     StreamOwner stream_;
     Setup setup_;
+    Curriculum curriculum_;
     std::string config_, checkpoint_path_, log_path_, log_;
     TrainingRun run_;
     std::uint64_t seed_;
@@ -64,6 +66,7 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
       pool_(common.threads),
       stream_(common.chosen_device(), &pool_),
       setup_(read_setup(config)),
+      curriculum_(curriculum_of(setup_)),
       seed_(common.seed) {
     run_ = setup_.training;
     config_ = setup_.config;
@@ -75,15 +78,16 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
-    source_ = std::make_unique<FieldSource>(stream_, setup_);
+    source_ = std::make_unique<FieldSource>(stream_, setup_, curriculum_);
     trainer_ =
         std::make_unique<Trainer<T>>(stream_, setup_.architecture, setup_.procedure.input_scale, run_.how, seed_);
     if (options.resume)
         resume();
     else
         start_fresh();
+    FieldOrder validation(~seed_, run_.fields, 0);
     for (int i = 0; i < run_.validation_batches; ++i)
-        validation_.push_back(source_->batch(~seed_, std::uint64_t(i), true));
+        validation_.push_back(source_->batch(~seed_, validation.of(i), true));
     console_.say("network: {} parameters; {} steps of {} fields of {}x{} px; PSF FWHM {:.2f} px; {} MB; {} threads, {}",
                  trainer_->params().count(), run_.how.steps, run_.how.batch, run_.how.width, run_.how.height,
                  setup_.procedure.psf_fwhm, trainer_->memory_bytes() >> 20, pool_.threads(), device_name(stream_));
@@ -184,12 +188,11 @@ std::string TrainingSession<T>::with_calibration(const std::vector<NamedTensor>&
     Procedure everything = setup_.procedure;
     everything.threshold = 0.02f, everything.temperature = 1;
     const Detector<T> detector(stream_, setup_.architecture, everything, find);
-    const Curriculum curriculum(setup_);
     std::vector<ScoredField> fields;
     constexpr int trials = 12, side = 256;
     for (int i = 0; i < trials; ++i) {  // validation's own seed, beyond the fields that validate() looks at
         const auto index = std::uint64_t(run_.validation_batches) * std::uint64_t(run_.fields) + std::uint64_t(i);
-        const FieldSimulator& simulator = curriculum[curriculum.choice(~seed_, index)];
+        const FieldSimulator& simulator = curriculum_[curriculum_.choice(~seed_, index)];
         auto field = detect_field<T>(stream_, detector, simulator, {side, side, setup_.margin, ~seed_, index});
         if (field) fields.push_back(std::move(field->scored));
     }
@@ -215,6 +218,7 @@ int TrainingSession<T>::run() {
     const auto start = clock::now();
     auto saved = start;
     double simulating = 0, smooth = 0;
+    FieldOrder order(seed_, run_.fields, run_.distinct);
     std::optional<TrainingBatch> next;
     const auto seconds = [](clock::time_point from) {
         return std::chrono::duration<double>(clock::now() - from).count();
@@ -222,7 +226,7 @@ int TrainingSession<T>::run() {
     for (std::int64_t step = trainer_->steps_done(); step < run_.how.steps;) {
         const auto simulate = [&](std::int64_t index) {
             const auto before = clock::now();
-            next = source_->batch(seed_, std::uint64_t(index));
+            next = source_->batch(seed_, order.of(index));
             simulating += seconds(before);
         };
         if (!next) simulate(step);
