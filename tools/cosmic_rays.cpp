@@ -13,7 +13,8 @@ void mark_cosmic_rays(ThreadPool& pool, Observation& o, const PreparedSky& sky, 
     // Detectors that are read out while they expose have lost their cosmic rays in the fit of the ramps.
     const bool single = o.exposures.value < 2 && o.image.number_of("NGROUPS").value_or(1) < 2;
     if (setting == CosmicRaySetting::off || (setting == CosmicRaySetting::automatic && !single)) return;
-    if (!sky.usable_pixels) return;
+    // A noise that is itself taken from the image's sharpness can't judge it: scanned plates would be all rays.
+    if (!sky.usable_pixels || (setting == CosmicRaySetting::automatic && sky.sigma_estimated)) return;
     CosmicRaySearch how;
     if (psf) how.contrast = star_contrast(psf->psf);
     const FitInput input(o, sky, 0, 0);

@@ -153,7 +153,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
         out.rows = rows_of_plate(std::move(blends), std::move(sources), plate);
     } else {
         out.rows = {std::move(blends), std::move(sources)};
-        out.stars = std::move(stars);
+        if (stars) out.stars = std::make_unique<FittedStars>(*std::move(stars));
     }
     return out;
 }

@@ -1,5 +1,6 @@
 // From pixels to rows: what `detect` does with an image, or with each plate of one too large to be held whole.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +32,8 @@ struct PlateFound {
     PlateRows rows;
     WholeSky sky;  ///< of this plate alone
     int tiles = 0, tiles_done = 0;
-    bool complete = true;              ///< false: interrupted
-    std::optional<FittedStars> stars;  ///< of an image that is one plate: for its pictures
+    bool complete = true;                ///< false: interrupted
+    std::unique_ptr<FittedStars> stars;  ///< of an image that is one plate: for its pictures
 };
 
 /// Reads and prepares every plate once.

@@ -9,9 +9,9 @@ struct ImageFound {
     PlateRows rows;
     WholeSky sky;
     int tiles = 0, tiles_done = 0;
-    int failed = 0;                    ///< plates of which nothing could be made; said on the console
-    bool complete = true;              ///< false: interrupted
-    std::optional<FittedStars> stars;  ///< of an image that is one plate
+    int failed = 0;                      ///< plates of which nothing could be made; said on the console
+    bool complete = true;                ///< false: interrupted
+    std::unique_ptr<FittedStars> stars;  ///< of an image that is one plate
 };
 
 /// `first`: number `middle` of the plates, opened. progress: null for none. A plate that can't be read or has no memory

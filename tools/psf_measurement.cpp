@@ -11,7 +11,8 @@ namespace {
 
 // What no star may touch: bad and saturated pixels, and those without weight.
 std::vector<std::uint8_t> unusable(const FitsImage& image, const PsfMeasurementOptions& o, Console& console) {
-    Planes planes = read_planes(o.image, o.window, o.planes, console);
+    Console quiet(Console::Level::quiet);
+    Planes planes = read_planes(o.image, o.window, o.planes, o.planes_said ? quiet : console);
     if (!planes.noise) return planes.states;
     const NoiseMap map = noise_map(*planes.noise, planes.weight, image, planes.states);
     planes.states.resize(image.pixels.size());

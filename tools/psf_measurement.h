@@ -14,6 +14,7 @@ namespace star {
 struct PsfMeasurementOptions {
     std::string image;
     PlaneOptions planes;
+    bool planes_said = false;      ///< what planes go with the image
     std::optional<Window> window;  ///< the part that is looked at; none: all
     double saturate = NAN;         ///< NAN: the header's SATURATE, or none
     PsfMeasure how;
