@@ -9,8 +9,8 @@
 namespace star {
 namespace {
 
-constexpr int band_rows = 128, band_margin = 40;  // a round reaches 2 + 3 + 1 + 2 + 2 px: four stay within the margin
-constexpr double least_structure = 0.01;          // of the noise: flat sky has none to divide by
+constexpr int band_rows = 128, band_margin = 48;  // a round reaches 1 + 3 + 2 + 2 + 2 + 2 px: four stay within it
+constexpr double structure_noise = 0.42;          // of a 3 x 3 median, in units of a pixel's: 1.25 / 3
 
 // A rectangle of floats; reads beyond its edge give the edge.
 struct Plane {
@@ -46,11 +46,25 @@ float laplacian(const Plane& p, int y, int x) {
     return 0.25f * (quarter(left, down) + quarter(left, up) + quarter(right, down) + quarter(right, up));
 }
 
+// The largest within two pixels along each axis.
+Plane largest(const Plane& in) {
+    Plane rows(in.w, in.h), out(in.w, in.h);
+    for (int y = 0; y < in.h; ++y)
+        for (int x = 0; x < in.w; ++x)
+            for (int d = -2; d <= 2; ++d)
+                rows(y, x) = d == -2 ? in.at(y, x + d) : std::max(rows(y, x), in.at(y, x + d));
+    for (int y = 0; y < in.h; ++y)
+        for (int x = 0; x < in.w; ++x)
+            for (int d = -2; d <= 2; ++d)
+                out(y, x) = d == -2 ? rows.at(y + d, x) : std::max(out(y, x), rows.at(y + d, x));
+    return out;
+}
+
 Plane fine_structure(const Plane& light) {
     Plane fine = median(light, 1);
     const Plane coarse = median(fine, 3);
     for (std::size_t i = 0; i < fine.v.size(); ++i) fine.v[i] -= coarse.v[i];
-    return fine;
+    return largest(fine);
 }
 
 class Band {
@@ -138,7 +152,7 @@ private:
         for (int y = 0; y < light_.h; ++y)
             for (int x = 0; x < light_.w; ++x) {
                 const std::size_t i = index(y, x);
-                const float structure = std::max(fine.v[i], float(least_structure) * noise.v[i]);
+                const float structure = std::max(fine.v[i], 0.0f) + float(structure_noise) * noise.v[i];
                 if (s.v[i] > how.sigma && edges.v[i] > how.contrast * structure && !hit_[i] && !beside_unusable(y, x))
                     found[i] = 1, any = true;
             }
@@ -179,10 +193,10 @@ double star_contrast(const Psf& psf) {
                 for (int x = 0; x < side; ++x)
                     star(y, x) = psf.at(x - side / 2 - double(j) / steps, y - side / 2 - double(i) / steps);
             const Plane fine = fine_structure(star);
-            const auto brightest = std::max_element(star.v.begin(), star.v.end()) - star.v.begin();
-            const int y = int(brightest) / side, x = int(brightest) % side;
-            const double structure = std::max(double(fine.at(y, x)), 1e-6 * star.at(y, x));
-            worst = std::max(worst, laplacian(star, y, x) / structure);
+            const float peak = *std::max_element(star.v.begin(), star.v.end());
+            for (int y = side / 2 - 4; y <= side / 2 + 4; ++y)
+                for (int x = side / 2 - 4; x <= side / 2 + 4; ++x)
+                    worst = std::max(worst, double(laplacian(star, y, x) / std::max(fine.at(y, x), 1e-6f * peak)));
         }
     return std::max(2.0, 1.5 * worst);
 }

@@ -31,10 +31,10 @@ Source star_at(double x, double y, double flux, int blend) {
     return s;
 }
 
-// 2400 x 120 px of the simulator's stars: two plates side by side.
+// 2400 x 48 px of the simulator's stars: two plates side by side.
 void put_wide_field(const Bench& b) {
     put_tiny_model(b);
-    b.must("simulate -q -o field.fits --width 2400 --height 120");
+    b.must("simulate -q -o field.fits --width 2400 --height 48");
 }
 
 const std::string detect = "detect field.fits --model m.safetensors --threshold 0.05 ";
@@ -124,9 +124,9 @@ TEST_CASE("plates: threads and memory don't show; an interrupted run goes on wit
 TEST_CASE("plates: one that can't be read costs its own rows alone") {
     const Bench b;
     put_wide_field(b);
-    std::vector<float> mask(2400 * 120, 0);
-    mask[60 * 2400 + 2300] = 0.5f;  // no bits: only the second plate and its margin hold it
-    write_image(b / "mask.fits", mask, 2400, 120, {}, false);
+    std::vector<float> mask(2400 * 48, 0);
+    mask[20 * 2400 + 2300] = 0.5f;  // no bits: only the second plate and its margin hold it
+    write_image(b / "mask.fits", mask, 2400, 48, {}, false);
     const Outcome o = b.run(detect + "-q -o out.fits --mask mask.fits");
     INFO(o.err);
     CHECK(o.code == 6);
