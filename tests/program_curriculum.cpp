@@ -53,8 +53,8 @@ TEST_CASE("fields are drawn from lessons by their shares") {
 }
 
 TEST_CASE("a lesson of other stars starts from their defaults") {
-    const Curriculum mix = curriculum_of(
-        setup_with("[mock]\nmag_max = 21\n[curriculum.crowd]\nset = [\"scene.stars=ngc2298\"]\n[curriculum.units]\n"));
+    const Curriculum mix = curriculum_of(setup_with(
+        "[mock]\nmag_max = 21\n[curriculum.crowd]\nset = [\"scene.stars=ngc2298\"]\n[curriculum.units]\nshare = 1\n"));
     REQUIRE(mix.size() == 2);
     ThreadPool pool(2);
     const Field crowd = mix[0].plan(pool, {64, 64, 8, 1, 0}), units = mix[1].plan(pool, {64, 64, 8, 1, 0});

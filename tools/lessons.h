@@ -10,7 +10,7 @@ namespace star {
 
 struct Setup;
 
-/// [curriculum.NAME]: the run's own configuration with some keys replaced.
+/// [curriculum.NAME]: the run's own configuration with some keys replaced. A table without a key is no lesson.
 struct Lesson {
     std::string name;
     double share = 1;               ///< of the fields, relative to the other lessons'
