@@ -12,8 +12,8 @@ using namespace star::test;
 namespace {
 
 // Detects with the model built in; every row's place lies in the image.
-Outcome detected(const Bench& b, const std::string& file, double width, double height) {
-    const Outcome o = b.run("detect " + file + " -o out.fits --overwrite");
+Outcome detected(const Bench& b, const std::string& file, double width, double height, const std::string& more = "") {
+    const Outcome o = b.run("detect " + file + " -o out.fits --overwrite" + more);
     INFO(o.err);
     CHECK(o.code == 0);
     for (const Blend& u : read_blends(b / "out.fits")) {
@@ -53,7 +53,7 @@ TEST_CASE("real images: Spitzer IRAC, MJy/sr without a noise map") {
     const std::string data = real_data();
     if (data.empty()) return skip("no real data (STARBLEND_DATA)");
     const Bench b;
-    const Outcome o = detected(b, data + "/images/spitzer_example_image.fits", 1025, 513);
+    const Outcome o = detected(b, data + "/images/spitzer_example_image.fits", 1025, 513, " --psf none");
     INFO(o.err);
     CHECK(says(o, "outside what model"));
     CHECK(read_blends(b / "out.fits").size() > 100);
@@ -63,7 +63,7 @@ TEST_CASE("real images: a photographic plate, integers without a unit") {
     const std::string data = real_data();
     if (data.empty()) return skip("no real data (STARBLEND_DATA)");
     const Bench b;
-    const Outcome o = detected(b, data + "/images/m13.fits", 300, 300);
+    const Outcome o = detected(b, data + "/images/m13.fits", 300, 300, " --psf none");
     INFO(o.err);
     CHECK(says(o, "outside what model"));
     CHECK(says(o, "estimated from the image"));
