@@ -46,7 +46,7 @@ struct Row {
     double processor_ceiling;  // FLOP per second of processor time; 0 on a GPU
     double percent() const { return ceiling > 0 ? 100 * flops / times.median / ceiling : NAN; }
     double processor_percent() const {
-        return processor_ceiling > 0 ? 100 * flops / times.processor / processor_ceiling : NAN;
+        return processor_ceiling > 0 ? 100 * flops / times.least_processor / processor_ceiling : NAN;
     }
 };
 
@@ -208,7 +208,7 @@ void time_layer(const std::string& network, const Layer& layer, Stream stream, c
         times.work.divide(at_once);
         const double bytes = double(sizeof(T)) * double(layer.x.size() + layer.w.size() + layer.y().size());
         rows.push_back({network, operation, layer, bytes, layer.flops(), times.work, top.flops / times.ceiling.quartile,
-                        top.processor ? top.flops / times.ceiling.processor : 0});
+                        top.processor ? top.flops / times.ceiling.least_processor : 0});
         const Times& took = times.work;
         std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%\n",
                     network.c_str(), operation, layer.name.c_str(), shape_text(layer).c_str(), layer.times,
@@ -267,7 +267,7 @@ void time_openblas(ThreadPool& pool, double seconds) {
     const double rate = 2.0 * n * n * n / times.work.median;
     std::printf("OpenBLAS sgemm %d: %.1f GFLOP/s, %.1f %% of the ceiling, %.1f %% in processor time\n\n", n,
                 1e-9 * rate, 100 * rate * times.ceiling.quartile / ceiling.flops(),
-                100 * times.ceiling.processor / ceiling.flops() * (2.0 * n * n * n / times.work.processor));
+                100 * times.ceiling.least_processor / ceiling.flops() * (2.0 * n * n * n / times.work.least_processor));
 }
 
 void print_means(const std::vector<Row>& rows) {
