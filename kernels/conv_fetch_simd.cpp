@@ -163,11 +163,13 @@ void conv_pack_tiles(const T* from, std::int64_t stride, int rows, int depth, fl
             const int count = rows - m < tile_rows ? rows - m : tile_rows;
             // Whole vectors where there is something to read: the tile's next row overwrites what is too much.
             const bool whole = m + vectors * lanes <= rows;
-            for (int d = first; d < last; ++d, source += stride, row += tile_rows)
+            for (int d = first; d < last; ++d, source += stride, row += tile_rows) {
+                __builtin_prefetch(source + strip * stride);  // the next strip, from afar
                 if (whole)
                     copy_whole(row, source, tile_rows);
                 else
                     copy(row, source, count);
+            }
         }
 }
 
