@@ -114,7 +114,18 @@ const Config::Value* Config::given(const std::string& key) const {
 }
 
 void Config::forget(const std::string& section) {
-    std::erase_if(values_, [&](const auto& entry) { return entry.first.starts_with(section + "."); });
+    std::erase_if(values_,
+                  [&](const auto& entry) { return entry.first == section || entry.first.starts_with(section + "."); });
+}
+
+std::vector<std::string> Config::names(const std::string& section) const {
+    std::vector<std::string> found;
+    for (const auto& [key, value] : values_) {
+        if (!key.starts_with(section + ".")) continue;
+        const std::string name = key.substr(section.size() + 1, key.find('.', section.size() + 1) - section.size() - 1);
+        if (found.empty() || found.back() != name) found.push_back(name);
+    }
+    return found;
 }
 
 bool Config::has(const std::string& key) const {

@@ -23,8 +23,11 @@ public:
     /// "a.b=c", as --set gives it: c is a TOML value, or else a text without quotes (letters, digits, . _ - + / : ,).
     void set(const std::string& assignment);
 
-    /// Drops what earlier layers gave for a section, known or not: "training" drops all "training.*".
+    /// Drops what earlier layers gave for a section or a key, known or not: "training" drops all "training.*".
     void forget(const std::string& section);
+
+    /// The names given right below a section, sorted: for "curriculum", "easy" if there is a "curriculum.easy.share".
+    std::vector<std::string> names(const std::string& section) const;
 
     /// Whether a value was given. Counts as asking.
     bool has(const std::string& key) const;

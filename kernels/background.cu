@@ -173,7 +173,8 @@ __global__ void __launch_bounds__(threads) find_modes(Image image, Mesh how, Sky
         work.usable[blockIdx.x] = int(all.count), work.level[blockIdx.x] = sky.level, work.rms[blockIdx.x] = sky.rms;
 }
 
-__global__ void __launch_bounds__(threads) find_roughness(Image image, SkyWork work) {
+// Two blocks at once: asked for nothing, sm_80's compiler aims at eight and spills.
+__global__ void __launch_bounds__(threads, 2) find_roughness(Image image, SkyWork work) {
     auto& s = shared_memory<Shared>();
     const Cell cell = cell_of(image, int(blockIdx.x));
     const Roughness from{cell, cell.slots};

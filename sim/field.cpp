@@ -26,7 +26,7 @@ Field FieldSimulator::make(ThreadPool& pool, const FieldSpec& field, bool with_v
 }
 
 bool FieldSimulator::stars_alone() const {
-    return !scene_.galaxies && !scene_.cosmic_rays && !scene_.defects && !scene_.bleeding &&
+    return !scene_.galaxies && !scene_.cosmic_rays && !scene_.defects && !scene_.bleeding && !scene_.varying_psf &&
            scene_.sky_gradient_x == 0 && scene_.sky_gradient_y == 0;
 }
 

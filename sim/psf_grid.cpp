@@ -36,18 +36,24 @@ PsfField::PsfField(std::vector<double> x, std::vector<double> y, std::function<P
     check_axis(y_, "y");
 }
 
-Psf PsfField::at(double x, double y) const {
+std::vector<PsfField::Share> PsfField::shares(double x, double y) const {
     require(std::isfinite(x) && std::isfinite(y), "PsfField: at ", x, ", ", y);
     const Between u = between(x_, x), v = between(y_, y);
-    std::vector<Psf> parts;
-    std::vector<double> weights;
+    std::vector<Share> out;
     const auto add = [&](std::size_t ix, std::size_t iy, double weight) {
-        if (weight > 0) parts.push_back(node_(int(ix), int(iy))), weights.push_back(weight);
+        if (weight > 0) out.push_back({int(ix), int(iy), weight});
     };
     add(u.low, v.low, (1 - u.share) * (1 - v.share));
     add(u.high, v.low, u.share * (1 - v.share));
     add(u.low, v.high, (1 - u.share) * v.share);
     add(u.high, v.high, u.share * v.share);
+    return out;
+}
+
+Psf PsfField::at(double x, double y) const {
+    std::vector<Psf> parts;
+    std::vector<double> weights;
+    for (const Share& s : shares(x, y)) parts.push_back(node_(s.ix, s.iy)), weights.push_back(s.weight);
     return Psf::mixed(parts, weights);
 }
 

@@ -16,9 +16,26 @@ public:
     /// that decrease or aren't finite.
     PsfField(std::vector<double> x, std::vector<double> y, std::function<Psf(int ix, int iy)> node);
 
+    double middle_x() const { return 0.5 * (x_.front() + x_.back()); }
+    double middle_y() const { return 0.5 * (y_.front() + y_.back()); }
+
+    /// The same grid with every node's PSF passed through `change`.
+    PsfField mapped(std::function<Psf(const Psf&)> change) const {
+        return {x_, y_, [node = node_, change = std::move(change)](int ix, int iy) { return change(node(ix, iy)); }};
+    }
+
     /// Bilinear between the four nodes around (x, y); beyond the outermost nodes the nearest edge's. On a seam: the
     /// side of larger coordinates.
     Psf at(double x, double y) const;
+
+    /// The same, as what each of at most four nodes contributes: weights are above 0 and add up to 1. Light is linear,
+    /// so a star at (x, y) is its shares' stars, each with its node's PSF.
+    struct Share {
+        int ix, iy;
+        double weight;
+    };
+    std::vector<Share> shares(double x, double y) const;
+    Psf node(int ix, int iy) const { return node_(ix, iy); }
 
 private:
     std::vector<double> x_, y_;

@@ -13,6 +13,7 @@
 #include "sim/scene_defects.h"
 #include "sim/scene_disk.h"
 #include "sim/scene_galaxies.h"
+#include "sim/scene_light.h"
 
 namespace star {
 
@@ -26,7 +27,10 @@ struct SceneOptions {
     std::optional<Defects> defects;
     double sky_gradient_x = 0,
            sky_gradient_y = 0;  ///< e/s/px per px, on top of the exposure's sky, which is the darkest
-    bool bleeding = false;      ///< charge above the full well runs along columns
+    /// Where the PSF changes over the field, light follows it; mock units are grown, and truth is judged, with the one
+    /// PSF that functions take beside these options.
+    std::optional<VaryingPsf> varying_psf;
+    bool bleeding = false;  ///< charge above the full well runs along columns
 };
 
 /// What is there: the truth of a scene. sim/truth.h labels the stars; galaxies are the class `extended`.

@@ -11,7 +11,9 @@ enum class Draw : std::uint64_t {
     members,
     crowd,
     noise,
-    labels
+    labels,
+    lessons,
+    order
 };  // never renumbered: it would change every field
 
 /// The seed of one part of field `index`.

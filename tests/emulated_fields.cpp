@@ -19,7 +19,7 @@ Setup setup_of(bool galaxies, double drizzle) {
     SceneOptions scene;
     scene.mock.emplace();
     if (galaxies) scene.galaxies.emplace();
-    Setup s{{e, 0.074, Psf::gaussian(2, {4, 8})}, scene, {}, 10, tiny(), {}, {}, ""};
+    Setup s{{e, 0.074, Psf::gaussian(2, {4, 8})}, scene, {}, 10, tiny(), {}, {}, {}, ""};
     s.training.how.batch = 4, s.training.how.height = 24, s.training.how.width = 32, s.training.fields = 2;
     return s;
 }
@@ -34,8 +34,9 @@ TEST_CASE("a batch drawn on the device is the host's: equal truth, pixels equal 
             CAPTURE(galaxies);
             CAPTURE(drizzle);
             const Setup setup = setup_of(galaxies, drizzle);
-            FieldSource here({{}, &pool}, setup), there(gpu.stream, setup);
-            const TrainingBatch want = here.batch(3, 7), got = there.batch(3, 7);
+            FieldSource here({{}, &pool}, setup, Curriculum(setup.simulator())),
+                there(gpu.stream, setup, Curriculum(setup.simulator()));
+            const TrainingBatch want = here.batch(3, {14, 15}), got = there.batch(3, {14, 15});
             REQUIRE(got.on_device);
             CHECK(got.images.empty());
             CHECK(got.first == want.first);
@@ -62,24 +63,24 @@ TEST_CASE("a batch drawn on the device is the host's: equal truth, pixels equal 
 TEST_CASE("batches on the device are functions of seed and index, kept or not") {
     const Queue gpu;
     const Setup setup = setup_of(false, 0);
-    FieldSource source(gpu.stream, setup);
+    FieldSource source(gpu.stream, setup, Curriculum(setup.simulator()));
     const auto pixels = [&](const TrainingBatch& b) {
         return download(gpu.stream, b.on_device->data(), b.on_device->size());
     };
-    const TrainingBatch kept = source.batch(3, 1, true);
+    const TrainingBatch kept = source.batch(3, {2, 3}, true);
     const auto first = pixels(kept);
-    for (int i = 2; i < 6; ++i) source.batch(3, std::uint64_t(i));
+    for (std::uint64_t i = 4; i < 12; i += 2) source.batch(3, {i, i + 1});
     CHECK(same_bits(pixels(kept), first));
-    CHECK(same_bits(pixels(source.batch(3, 1)), first));
-    CHECK(!same_bits(pixels(source.batch(3, 2)), first));
+    CHECK(same_bits(pixels(source.batch(3, {2, 3})), first));
+    CHECK(!same_bits(pixels(source.batch(3, {4, 5})), first));
 }
 
 TEST_CASE("a step on a batch that lies on the device is the step on the same pixels from the host") {
     const Queue gpu;
     const StreamOwner stream(test::gpu, gpu.stream.pool);
     const Setup setup = setup_of(false, 0);
-    FieldSource source(stream, setup);
-    TrainingBatch batch = source.batch(3, 1);
+    FieldSource source(stream, setup, Curriculum(setup.simulator()));
+    TrainingBatch batch = source.batch(3, {2, 3});
     Losses losses[2];
     for (const bool host : {false, true}) {
         if (host) {

@@ -35,7 +35,8 @@ inline std::vector<std::string> words(const std::string& text) {
 
 /// A folder in which programs run; file names in arguments are relative to it.
 struct Bench : Folder {
-    static constexpr int most_seconds = 60;  ///< nothing in these tests takes more than a few, sanitizers apart
+    static constexpr int most_seconds =
+        300;  ///< a guard against hanging: nothing here takes more than a few on an idle machine
 
     /// Runs a command, its words as they are. stop_at: once stderr holds this text, SIGTERM is sent.
     Outcome command(const std::vector<std::string>& argv, const std::string& stop_at = "") const {

@@ -90,6 +90,10 @@ TEST_CASE("simulate: scenes") {
     b.refused("simulate -q -o x.fits --set scene.stars=ngc2298 --set truth.units=given", 2, {"truth.units"});
     b.refused("simulate -q -o x.fits --set scene.stars=ngc2298 --set cluster.core=0", 2, {"cluster.core"});
     b.refused("simulate -q -o x.fits --preset hst-acs-f475w-drz --set scene.cosmic_rays=true", 2, {"drizzled"});
+    b.refused("simulate -q -o x.fits --set psf.varying=true", 2, {"psf.varying", "psf.file"});
+    b.must("psf -q --preset csst-g -o psf.fits");
+    b.refused("simulate -q -o x.fits --set psf.varying=true --set psf.kind=file --set psf.file=psf.fits", 3,
+              {"psf.fits", "NXPSFS"});
 }
 
 TEST_CASE("simulate: the user's own stars") {
@@ -110,6 +114,18 @@ TEST_CASE("simulate: the user's own stars") {
     const auto peak = std::max_element(image.pixels.begin(), image.pixels.end()) - image.pixels.begin();
     CHECK(peak % 50 == 39);
     CHECK(peak / 50 == 11);
+    // The same stars in the forms of other programs: pixels counted from 0, and columns of the user's naming.
+    b.put("list.csv", "x,y,F475W\n19.5,29,21\n39,11.25,20\n");
+    b.put("list.ecsv",
+          "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: x_fit, datatype: float64}\n# - {name: y_fit, datatype: "
+          "float64}\n# - {name: mag, datatype: float64}\nx_fit y_fit mag\n19.5 29 21\n39 11.25 20\n");
+    for (const std::string list : {"list.csv --set scene.columns=\"mag=F475W\"", "list.ecsv"}) {
+        CAPTURE(list);
+        b.must("simulate -q --overwrite -o t.fits --width 50 --set scene.stars=list --set scene.list=" + list);
+        CHECK(read_image(b / "t.fits").pixels == image.pixels);
+    }
+    b.refused("simulate -q -o x.fits --set scene.stars=list --set scene.list=list.csv", 3,
+              {"list.csv", "row 1", "MAG"});
     b.refused("simulate -q -o x.fits --set scene.stars=list", 2, {"scene.list"});
     b.refused("simulate -q -o x.fits --set scene.stars=list --set scene.list=none.fits", 3, {"none.fits"});
     b.refused("simulate -q -o x.fits --set scene.stars=list --set scene.list=s.fits", 3, {"s.fits", "MAG"});

@@ -51,6 +51,7 @@ struct Command {
 };
 Command add_simulate(CLI::App& program, Common&);
 Command add_train(CLI::App& program, Common&);
+Command add_adapt(CLI::App& program, Common&);
 Command add_detect(CLI::App& program, Common&);
 Command add_measure(CLI::App& program, Common&);
 Command add_evaluate(CLI::App& program, Common&);

@@ -10,6 +10,7 @@
 #include "nn/detector.h"
 #include "tools/command.h"
 #include "tools/model_file.h"
+#include "tools/score_match.h"
 #include "tools/setup.h"
 #include "tools/trial_catalogue.h"
 #include "tools/trial_fields.h"
@@ -33,8 +34,10 @@ constexpr int most_pictures = 4, picture_side = 600;  // of the page of scores, 
 // Everything the scores need, wherever it came from.
 struct Trial {
     std::vector<ScoredField> fields;
+    std::vector<ScoredField> stars;   // one each, or none: not all catalogues have stars
     std::vector<ScoredField> oracle;  // the same truths, with what the oracle makes of them
     std::vector<ScorePicture> pictures;
+    GalaxyTally galaxies, galaxies_by_chance;
     double fwhm = 0;    // px; 0: unknown
     bool boxes = true;  // all catalogues have them
     std::vector<std::pair<std::string, std::string>> about;
@@ -47,15 +50,19 @@ Trial read_catalogues(const Options& o) {
              o.catalogues.size(), " and ", o.truths.size());
     Trial trial;
     trial.fwhm = o.fwhm;
+    bool all_have_stars = true;
     for (std::size_t i = 0; i < o.catalogues.size(); ++i) {
         TrialCatalogue t = read_trial(o.catalogues[i], o.truths[i], o.foreign);
         if (!o.html.empty() && trial.pictures.size() < most_pictures)
             trial.pictures.push_back(picture_of(t.image, t.field, picture_side, t.words));
         if (trial.fwhm == 0) trial.fwhm = t.fwhm;
         trial.boxes = trial.boxes && t.boxes;
+        all_have_stars = all_have_stars && t.has_stars;
+        trial.stars.push_back(std::move(t.stars));
         if (o.catalogues.size() <= 8) trial.about.emplace_back("catalogue", t.words);
         trial.fields.push_back(std::move(t.field));
     }
+    if (!all_have_stars) trial.stars.clear();
     if (o.catalogues.size() > 8)
         trial.about.emplace_back("catalogues", fmt::format("{}, from {} to {}", o.catalogues.size(),
                                                            o.catalogues.front(), o.catalogues.back()));
@@ -109,6 +116,11 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
             oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
                                       {setup.truth.rules.contrast, 0}),
                        tried->scored);
+        const auto galaxies = wanted_galaxies(tried->field, simulator, setup.instrument.pixel_scale);
+        const double edge = MatchRule().edge;
+        trial.galaxies.add(tally_galaxies(tried->scored, tried->scored.found, galaxies, edge));
+        for (int n = 0; n < chance_shifts; ++n)
+            trial.galaxies_by_chance.add(tally_galaxies(tried->scored, shifted(tried->scored, n), galaxies, edge));
         trial.fields.push_back(std::move(tried->scored));
         console.progress("evaluating", i + 1, o.fields, "field");
         trial.complete = !interrupt::requested() || i + 1 == o.fields;
@@ -153,6 +165,7 @@ ScoreReport score(const Trial& trial, std::uint64_t seed) {
     ScoreReport report;
     report.about = trial.about;
     report.pictures = trial.pictures;
+    report.galaxies = trial.galaxies, report.galaxies_by_chance = trial.galaxies_by_chance;
     std::size_t units = 0, rows = 0;
     for (const ScoredField& f : trial.fields) units += f.wanted.size(), rows += f.found.size();
     const ScoredField* first = trial.fields.empty() ? nullptr : &trial.fields[0];
@@ -170,6 +183,14 @@ ScoreReport score(const Trial& trial, std::uint64_t seed) {
         add_part(report, trial.fields, rule, "by_centre",
                  fmt::format("By centre: within {:.3f} px (0.5 FWHM), one to one, in order of score", rule.radius),
                  seed);
+        if (!trial.stars.empty()) {
+            rule.most_mag = 0.75;
+            add_part(report, trial.stars, rule, "by_star",
+                     fmt::format("By star: within {:.3f} px (0.5 FWHM) and {:g} mag, one to one, in order of "
+                                 "signal-to-noise; all are of class 1",
+                                 rule.radius, rule.most_mag),
+                     seed);
+        }
     } else {
         report.remarks.push_back("Not scored by centre: PSF_FWHM isn't in the truth's header; give --fwhm.");
     }

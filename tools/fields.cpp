@@ -26,9 +26,9 @@ std::int8_t drawn_label(const TruthUnit& u, Random& random) {
 
 }  // namespace
 
-FieldSource::FieldSource(Stream stream, const Setup& setup)
+FieldSource::FieldSource(Stream stream, const Setup& setup, Curriculum curriculum)
     : stream_(stream),
-      simulator_(setup.simulator()),
+      curriculum_(std::move(curriculum)),
       procedure_(setup.procedure),
       run_(setup.training),
       margin_(setup.margin) {
@@ -38,11 +38,15 @@ FieldSource::FieldSource(Stream stream, const Setup& setup)
     columns_ = windows / rows_;
     const Shape whole{1, rows_ * run_.how.height, columns_ * run_.how.width, 1};
     field_ = Buffer<float>(stream.device, whole.size());
-    const Noise noise = noise_of(simulator_.exposure());
-    queue_sky(dry(stream), field_.view(whole), {nullptr, nothing}, noise, procedure_, memory_);
+    queue_sky(dry(stream), field_.view(whole), {nullptr, nothing}, noise_of(curriculum_[0].exposure()), procedure_,
+              memory_);
     memory_ = Arena(stream.device, memory_.peak());
-    if (on_gpu() && simulator_.stars_alone())
-        sky_ = std::make_unique<DeviceSky>(stream, simulator_.psf(), simulator_.exposure());
+    for (int i = 0; i < curriculum_.size(); ++i) {
+        const FieldSimulator& s = curriculum_[i];
+        const bool drawn_there = on_gpu() && s.stars_alone();
+        observatories_.push_back(
+            {&s, drawn_there ? std::make_unique<DeviceSky>(stream, s.psf(), s.exposure()) : nullptr});
+    }
 }
 
 // The units that reach into a window.
@@ -63,8 +67,7 @@ void FieldSource::add_truth(const Field& field, const std::vector<std::int8_t>& 
 
 // Eq. 4 divides by what lies between the background and `full`: the host can't see the one a GPU measures, but it isn't
 // above the mean of all light.
-void FieldSource::check_full(const Field& field) const {
-    const Exposure& e = simulator_.exposure();
+void FieldSource::check_full(const Field& field, const Exposure& e) const {
     double electrons = 0;
     for (const Star& s : field.scene.stars) electrons += s.flux;
     const double mean = background_level(e) + electrons * image_unit(e) / (double(field.width) * field.height);
@@ -73,18 +76,18 @@ void FieldSource::check_full(const Field& field) const {
 }
 
 // Draws the field where the stream computes, prepares it whole and cuts it into windows `first` and on of the batch.
-void FieldSource::add_windows(const Field& field, const FieldSpec& spec, int first, float* images) {
+void FieldSource::add_windows(Observatory& from, const Field& field, const FieldSpec& spec, int first, float* images) {
     const int h = run_.how.height, w = run_.how.width;
     const Shape whole{1, field.height, field.width, 1};
     const View<float> image = field_.view(whole);
-    if (sky_) {
-        sky_->observe(field.scene.stars, {spec.seed, spec.index}, image);
+    if (from.sky) {
+        from.sky->observe(field.scene.stars, {spec.seed, spec.index}, image);
     } else {
         copy_to_device(stream_, image.data, field.image.data(), field.image.size() * sizeof(float));
         synchronize(stream_);  // the host's image is about to go
     }
     const std::int64_t mark = memory_.mark();
-    queue_sky(stream_, image, {nullptr, nothing}, noise_of(simulator_.exposure()), procedure_, memory_);
+    queue_sky(stream_, image, {nullptr, nothing}, noise_of(from.simulator->exposure()), procedure_, memory_);
     memory_.release(mark);
     for (int i = 0; i < rows_ * columns_; ++i) {
         float* const window = images + std::int64_t{first + i} * h * w;
@@ -93,7 +96,8 @@ void FieldSource::add_windows(const Field& field, const FieldSpec& spec, int fir
     }
 }
 
-TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index, bool keep) {
+TrainingBatch FieldSource::batch(std::uint64_t seed, const std::vector<std::uint64_t>& numbers, bool keep) {
+    require(std::int64_t(numbers.size()) == run_.fields, "fields: ", numbers.size(), " instead of ", run_.fields);
     const int h = run_.how.height, w = run_.how.width;
     const std::int64_t pixels = std::int64_t{run_.how.batch} * h * w;
     TrainingBatch out;
@@ -109,21 +113,25 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, std::uint64_t index, bool k
         images = out.images.data();
     }
     const auto spec_of = [&](std::int64_t f) -> FieldSpec {
-        return {columns_ * w, rows_ * h, margin_, seed, index * std::uint64_t(run_.fields) + std::uint64_t(f)};
+        return {columns_ * w, rows_ * h, margin_, seed, numbers[std::size_t(f)]};
+    };
+    const auto from = [&](std::int64_t f) -> Observatory& {
+        return observatories_[std::size_t(curriculum_.choice(seed, spec_of(f).index))];
     };
     std::vector<Field> fields(std::size_t(run_.fields));  // all at once: a small field keeps no two threads busy
     stream_.pool->for_each(run_.fields, [&](std::int64_t f, int) {
+        const Observatory& o = from(f);
         fields[std::size_t(f)] =
-            sky_ ? simulator_.plan(*stream_.pool, spec_of(f)) : simulator_.make(*stream_.pool, spec_of(f));
+            o.sky ? o.simulator->plan(*stream_.pool, spec_of(f)) : o.simulator->make(*stream_.pool, spec_of(f));
     });
     out.first.push_back(0);
     for (int f = 0; f < run_.fields; ++f) {
         const Field& field = fields[std::size_t(f)];
         Random draw(seed_of(seed, Draw::labels, spec_of(f).index), 0);
-        check_full(field);
+        check_full(field, from(f).simulator->exposure());
         std::vector<std::int8_t> labels;
         for (const TruthUnit& u : field.truth.units) labels.push_back(drawn_label(u, draw));
-        add_windows(field, spec_of(f), f * rows_ * columns_, images);
+        add_windows(from(f), field, spec_of(f), f * rows_ * columns_, images);
         for (int i = 0; i < rows_; ++i)
             for (int j = 0; j < columns_; ++j) add_truth(field, labels, i, j, out);
     }

@@ -90,7 +90,7 @@ Chosen place_column(const std::string& file, const Table& table, const char* par
     auto c = choose(file, table, part, columns);
     if (!c)
         fail(Fault::input, file, ": no column for ", part, " (such as ", usual_names().at(part).front(),
-             "); there are ", listed(table), "; name it with --columns ", part, "=NAME");
+             "); there are ", listed(table), "; name it: columns ", part, "=NAME");
     for (std::size_t i = 0; i < c->values.size(); ++i)
         if (!(std::abs(c->values[i]) < 1e6))
             fail(Fault::input, file, ": row ", i + 1, ": ", c->name, " is ", c->values[i]);
@@ -131,15 +131,16 @@ std::pair<std::vector<double>, std::string> ranking(const std::string& file, con
 
 std::map<std::string, std::string> parse_columns(const std::string& text) {
     std::map<std::string, std::string> named;
+    if (text.empty()) return named;
     for (std::size_t at = 0; at <= text.size();) {
         const std::size_t end = std::min(text.find(',', at), text.size());
         const std::string word = text.substr(at, end - at);
         const std::size_t equals = word.find('=');
         const std::string part = word.substr(0, equals);
         if (equals == std::string::npos || equals + 1 == word.size() || !usual_names().count(part))
-            fail(Fault::usage, "--columns ", word.substr(0, 60),
+            fail(Fault::usage, "columns ", word.substr(0, 60),
                  ": want PART=NAME, PART one of x, y, score, mag, nstars, xmin, ymin, xmax, ymax");
-        if (!named.emplace(part, word.substr(equals + 1)).second) fail(Fault::usage, "--columns: ", part, " twice");
+        if (!named.emplace(part, word.substr(equals + 1)).second) fail(Fault::usage, "columns: ", part, " twice");
         at = end + 1;
     }
     return named;

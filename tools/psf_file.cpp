@@ -55,44 +55,64 @@ const char* count_key(const FitsImage& image, bool x) {
     return image.number_of("NYPSFs") ? "NYPSFs" : "NYPSFS";
 }
 
-Psf from_library(FitsImage& image, const PsfFileOptions& o) {
-    const int nx = int(header_number(image, count_key(image, true), 0, 1, 64)),
-              ny = int(header_number(image, count_key(image, false), 0, 1, 64));
-    if (std::int64_t(nx) * ny != image.planes)
-        fail(Fault::input, "NXPSFS x NYPSFS = ", nx, " x ", ny, " PSFs, but NAXIS3 = ", image.planes);
-    const auto x = nodes(image, "IPSFX", nx), y = nodes(image, "JPSFY", ny);
-    PsfImage p = described(image, o, 4);
+// Anderson's libraries. The field keeps the image alive.
+PsfField library_of(std::shared_ptr<FitsImage> image, const PsfFileOptions& o) {
+    const int nx = int(header_number(*image, count_key(*image, true), 0, 1, 64)),
+              ny = int(header_number(*image, count_key(*image, false), 0, 1, 64));
+    if (std::int64_t(nx) * ny != image->planes)
+        fail(Fault::input, "NXPSFS x NYPSFS = ", nx, " x ", ny, " PSFs, but NAXIS3 = ", image->planes);
+    auto x = nodes(*image, "IPSFX", nx), y = nodes(*image, "JPSFY", ny);
+    PsfImage p = described(*image, o, 4);
     p.recentre = false;  // where the star is relative to a node is part of the library's meaning
-    const std::size_t size = std::size_t(image.width) * image.height;
-    const PsfField field(x, y, [&](int ix, int iy) {
-        const std::span<float> plane(image.pixels.data() + std::size_t(iy * nx + ix) * size, size);
-        clear_separators(plane, p.w, p.h);
-        p.pixels = plane;
-        return Psf::from_image(p);
-    });
-    return field.at(std::isnan(o.x) ? 0.5 * (x.front() + x.back()) : o.x,
-                    std::isnan(o.y) ? 0.5 * (y.front() + y.back()) : o.y);
+    const std::size_t size = std::size_t(image->width) * image->height;
+    for (int i = 0; i < nx * ny; ++i)
+        clear_separators(std::span(image->pixels.data() + std::size_t(i) * size, size), p.w, p.h);
+    return {std::move(x), std::move(y), [image, p, nx, size](int ix, int iy) {
+                PsfImage node = p;
+                node.pixels = std::span<const float>(image->pixels.data() + std::size_t(iy * nx + ix) * size, size);
+                return Psf::from_image(node);
+            }};
+}
+
+bool is_library(const FitsImage& image) { return image.number_of(count_key(image, true)).has_value(); }
+
+// What a file says of its PSFs, read with its name in every complaint.
+template <class Read>
+auto reading(const std::string& name, const PsfFileOptions& o, Read&& read) {
+    const auto image = std::make_shared<FitsImage>(read_cube(name));
+    try {
+        if (o.drizzle_sigma > 0 && image->number_of("DRZSIGMA").value_or(0) > 0)
+            fail(Fault::input,
+                 "this PSF includes the drizzle's blur already (DRZSIGMA): write it with --native, or set "
+                 "exposure.drizzle_sigma to 0");
+        return read(image);
+    } catch (const Error& e) {
+        if (std::string(e.what()).rfind(image->file, 0) == 0) throw;
+        fail(e.fault == Fault::internal ? Fault::input : e.fault, name, ": ", e.what());
+    }
 }
 
 }  // namespace
 
 Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
-    FitsImage image = read_cube(name);
-    try {
-        if (o.drizzle_sigma > 0 && image.number_of("DRZSIGMA").value_or(0) > 0)
-            fail(Fault::input,
-                 "this PSF includes the drizzle's blur already (DRZSIGMA): write it with --native, or set "
-                 "exposure.drizzle_sigma to 0");
-        if (image.number_of(count_key(image, true))) return from_library(image, o);
-        if (image.planes != 1)
-            fail(Fault::input, "NAXIS3 = ", image.planes, ", but no NXPSFS: neither a PSF nor a library of them");
-        PsfImage p = described(image, o, 1);
-        p.pixels = image.pixels;
+    return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) {
+        if (is_library(*image)) {
+            const PsfField field = library_of(image, o);
+            return field.at(std::isnan(o.x) ? field.middle_x() : o.x, std::isnan(o.y) ? field.middle_y() : o.y);
+        }
+        if (image->planes != 1)
+            fail(Fault::input, "NAXIS3 = ", image->planes, ", but no NXPSFS: neither a PSF nor a library of them");
+        PsfImage p = described(*image, o, 1);
+        p.pixels = image->pixels;
         return Psf::from_image(p);
-    } catch (const Error& e) {
-        if (std::string(e.what()).rfind(image.file, 0) == 0) throw;
-        fail(e.fault == Fault::internal ? Fault::input : e.fault, name, ": ", e.what());
-    }
+    });
+}
+
+PsfField read_psf_library(const std::string& name, const PsfFileOptions& o) {
+    return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) {
+        if (!is_library(*image)) fail(Fault::input, "one PSF, not a library of them: no NXPSFS");
+        return library_of(image, o);
+    });
 }
 
 PsfPicture psf_picture(const Psf& psf, double pixel_scale) {

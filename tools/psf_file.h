@@ -7,6 +7,7 @@
 #include "io/fits_header.h"
 #include "io/fits_image.h"
 #include "sim/psf.h"
+#include "sim/psf_grid.h"
 
 namespace star {
 
@@ -24,6 +25,9 @@ struct PsfFileOptions {
 /// throughout is a separator and counts as 0), interpolated to the position. Every fault of the file is Fault::input
 /// and names it.
 Psf read_psf_file(const std::string& name, const PsfFileOptions& options);
+
+/// The same file's whole library, its nodes made when they are asked for. Throws Error if it holds one PSF alone.
+PsfField read_psf_library(const std::string& name, const PsfFileOptions& options);
 
 /// The table of a PSF as an image: float, odd, square, sum 1, with OVERSAMP, PIXSCALE and PSFENRGY; read_psf_file
 /// gives the PSF back.

@@ -53,6 +53,21 @@ Psf diffused(const Psf& psf, const std::vector<double>& kernel, Config& c) {
 
 }  // namespace
 
+std::optional<VaryingPsf> read_varying_psf(Config& c, const Exposure& exposure) {
+    if (!c.boolean("psf.varying", false)) return {};
+    const std::string file = c.text("psf.file", "");
+    if (c.text("psf.kind", "") != "file" || file.empty() || !c.numbers("psf.diffusion", {}, 0, 1e6).empty())
+        c.refuse("psf.varying", "needs psf.kind = \"file\" and in psf.file a library, without psf.diffusion");
+    PsfFileOptions how = read_file_options(c);
+    how.drizzle_sigma = exposure.drizzle_sigma;
+    const auto native = std::make_shared<PsfField>(read_psf_library(file, how));
+    VaryingPsf v;
+    v.x = std::isnan(how.x) ? native->middle_x() : how.x, v.y = std::isnan(how.y) ? native->middle_y() : how.y;
+    v.over_detector =
+        std::make_shared<PsfField>(native->mapped([exposure](const Psf& psf) { return image_psf(psf, exposure); }));
+    return v;
+}
+
 Psf read_psf(Config& c, double pixel_scale, const Exposure& exposure) {
     const std::string kind = c.choice("psf.kind", "moffat", {"gaussian", "moffat", "airy", "optical", "file"});
     const double fwhm = c.number("psf.fwhm", 2, 0.1, 50);           // px, before the pixel

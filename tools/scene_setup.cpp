@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "io/fits_table.h"
 #include "kernels/check.h"
-#include "tools/catalogue.h"
+#include "tools/foreign_catalogue.h"
+#include "tools/psf_setup.h"
 
 namespace star {
 namespace {
@@ -100,15 +100,22 @@ Cluster cluster_of(Config& c, Cluster s, double pixel_scale) {
     return s;
 }
 
-std::vector<Star> listed_stars(const std::string& file, const Exposure& exposure) {
-    if (file.empty()) fail(Fault::usage, "scene.list: names the FITS file of the stars; none was given");
-    const Table table = read_table(file);
-    const auto x = table.numbers("X_IMAGE"), y = table.numbers("Y_IMAGE"), mag = table.numbers("MAG");
+// Any catalogue with places and magnitudes: FITS, ECSV, CSV, SExtractor's.
+std::vector<Star> listed_stars(Config& c, const Exposure& exposure) {
+    const std::string file = c.text("scene.list", "");
+    CatalogueColumns columns;
+    columns.named = parse_columns(c.text("scene.columns", ""));     // "x=XCEN,y=YCEN,mag=F475W"
+    const double first = c.number("scene.first_pixel", -1, -1, 1);  // 0 or 1; -1: by the columns' names
+    if (first >= 0) columns.first_pixel = first;
+    if (file.empty()) fail(Fault::usage, "scene.list: names the file of the stars; none was given");
+    const FoundList list = read_foreign(file, columns);
     std::vector<Star> stars;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!(std::isfinite(x[i]) && std::isfinite(y[i]) && mag[i] > -30 && mag[i] < 60))
-            fail(Fault::input, file, ": row ", i + 1, ": X_IMAGE, Y_IMAGE or MAG out of range");
-        stars.push_back({x[i] - fits_minus_edge, y[i] - fits_minus_edge, mag[i], electrons(mag[i], exposure), -1});
+    for (std::size_t i = 0; i < list.rows.size(); ++i) {
+        const Found& row = list.rows[i];
+        if (!(row.magnitude > -30 && row.magnitude < 60))
+            fail(Fault::input, file, ": row ", i + 1,
+                 ": a star needs a magnitude, column MAG or scene.columns = \"mag=NAME\"");
+        stars.push_back({row.x, row.y, row.magnitude, electrons(row.magnitude, exposure), -1});
     }
     return stars;
 }
@@ -148,8 +155,9 @@ SceneOptions read_scene(Config& c, const Instrument& instrument) {
     if (stars == "ngc2298") s.clusters = {cluster_of(c, ngc2298(scale, 0), scale)};
     if (stars == "m31-cluster") s.clusters = {cluster_of(c, m31_cluster(scale, 1600), scale)};
     if (stars == "m31-disk" || stars == "m31-cluster") s.disks = {disk_of(c)};
-    if (stars == "list") s.list = listed_stars(c.text("scene.list", ""), instrument.exposure);
+    if (stars == "list") s.list = listed_stars(c, instrument.exposure);
     read_detector_effects(c, instrument, s);
+    s.varying_psf = read_varying_psf(c, instrument.exposure);
     check_scene(s, instrument.exposure);
     return s;
 }

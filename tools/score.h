@@ -40,6 +40,7 @@ struct Wanted {
     double flux_ratio = not_known;  ///< of its brightest star to its faintest that counts; NaN: one star, or not known
 };
 
+/// One image's rows to compare: units, or stars as units of one.
 struct ScoredField {
     int width = 0, height = 0;  ///< px
     std::vector<Found> found;
@@ -53,7 +54,9 @@ struct MatchRule {
     } by = By::box;
     double least_iou = 0.2;  ///< in (0, 1]
     double radius = 1;       ///< px; half the PSF's FWHM
-    double edge = 4;         ///< px: units whose centre is nearer to the field's edge don't count
+    /// mag: by centre, a detection and its unit differ by no more, if both magnitudes are known
+    double most_mag = std::numeric_limits<double>::infinity();
+    double edge = 4;  ///< px: units whose centre is nearer to the field's edge don't count
 };
 
 /// Counts over any number of fields.

@@ -44,6 +44,7 @@ void check(const ScoredField& field, const MatchRule& rule) {
     require(field.width > 0 && field.height > 0, "score: a field of ", field.width, "x", field.height, " px");
     require(rule.least_iou > 0 && rule.least_iou <= 1, "score: least_iou = ", rule.least_iou);
     require(rule.radius > 0 && std::isfinite(rule.radius), "score: radius = ", rule.radius);
+    require(rule.most_mag > 0, "score: most_mag = ", rule.most_mag);
     require(rule.edge >= 0, "score: edge = ", rule.edge);
     for (const Found& f : field.found)
         require(finite(f.box) && std::isfinite(f.x) && std::isfinite(f.y) && std::isfinite(f.score) && f.label >= 0 &&
@@ -91,6 +92,9 @@ struct Matcher::Units {
         return rule.by == MatchRule::By::box ? double(iou(f.box, u.box)) : -std::hypot(f.x - u.x, f.y - u.y);
     }
     double least() const { return rule.by == MatchRule::By::box ? rule.least_iou : -rule.radius; }
+    bool contradicts(const Found& f, const Wanted& u) const {  // never by an unknown magnitude
+        return rule.by == MatchRule::By::centre && std::fabs(f.magnitude - u.magnitude) > rule.most_mag;
+    }
     bool at_edge(double x, double y) const {
         return !(x >= rule.edge && y >= rule.edge && x <= width - rule.edge && y <= height - rule.edge);
     }
@@ -103,7 +107,7 @@ struct Matcher::Units {
         const auto look = [&](int i) {
             const Wanted& u = units[std::size_t(i)];
             const double q = likeness(f, u);
-            if (!(q >= least())) return;
+            if (!(q >= least()) || contradicts(f, u)) return;
             if (u.label == label_ignored) {
                 ignore = true;
             } else if (!taken[std::size_t(i)] && (q > quality || (q == quality && i < best))) {

@@ -43,6 +43,21 @@ std::string figures_text(const std::vector<Figure>& figures) {
     return text;
 }
 
+double share(std::int64_t part, std::int64_t of) { return of > 0 ? double(part) / double(of) : not_known; }
+
+std::string galaxies_text(const GalaxyTally& real, const GalaxyTally& chance) {
+    return fmt::format(
+        "Galaxies (half-light radius above 0.15\", signal-to-noise above 10): {}; {} ({}, by chance {}) reported as "
+        "units, {} ({}, by chance {}) as blends",
+        real.galaxies, real.reported, shown(share(real.reported, real.galaxies)),
+        shown(share(chance.reported, chance.galaxies)), real.blends, shown(share(real.blends, real.galaxies)),
+        shown(share(chance.blends, chance.galaxies)));
+}
+
+Json galaxies_json(const GalaxyTally& t) {
+    return {{"galaxies", t.galaxies}, {"reported", t.reported}, {"as_blends", t.blends}};
+}
+
 Json tally_json(const Tally& t) {
     return {{"matrix", t.matrix},
             {"stars_expected", t.stars_expected},
@@ -99,6 +114,7 @@ std::string ScoreReport::text() const {
     for (const auto& [name, value] : about) text += fmt::format("{:<12} {}\n", name + ":", value);
     for (const Part& p : parts)
         text += "\n" + p.title + "\n" + matrix_text(p.evaluation.tally) + "\n" + figures_text(p.evaluation.figures);
+    if (galaxies.galaxies > 0) text += "\n" + galaxies_text(galaxies, galaxies_by_chance) + "\n";
     for (const auto& remark : remarks) text += "\n" + remark + "\n";
     return text;
 }
@@ -124,6 +140,8 @@ std::string ScoreReport::json() const {
         part["profiles"] = profiles_json(p.evaluation.profiles);
         part["reliability"] = reliability_json(p.evaluation.reliability);
     }
+    if (galaxies.galaxies > 0)
+        root["galaxies"] = galaxies_json(galaxies), root["galaxies_by_chance"] = galaxies_json(galaxies_by_chance);
     root["remarks"] = remarks;
     return root.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

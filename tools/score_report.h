@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tools/score_evaluation.h"
+#include "tools/score_galaxies.h"
 
 namespace star {
 
@@ -31,7 +32,8 @@ struct ScoreReport {
     /// What was scored: name and value, in the order shown.
     std::vector<std::pair<std::string, std::string>> about;
     std::vector<Part> parts;
-    std::vector<std::string> remarks;  ///< shown after the tables
+    GalaxyTally galaxies, galaxies_by_chance;  ///< chance: the sum of eight shifted lists
+    std::vector<std::string> remarks;          ///< shown after the tables
     std::vector<ScorePicture> pictures;
 
     /// Counts and figures; curves and profiles are for machines and pictures. Undefined figures are "n/a".

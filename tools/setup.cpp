@@ -140,6 +140,7 @@ TrainingRun read_training(Config& c) {
     t.norm_steps = c.integer("training.norm_steps", t.steps, 0, t.steps);
     r.fields = int(c.integer("training.fields", std::min(r.fields, t.batch), 1, t.batch));
     if (t.batch % r.fields) c.refuse("training.fields", "must divide training.batch");
+    r.distinct = c.integer("training.distinct", 0, 0, 100000000);
     r.validate_every = c.integer("training.validate_every", r.validate_every, 1, 1000000000);
     r.validation_batches = int(c.integer("training.validation_batches", r.validation_batches, 1, 10000));
     r.checkpoint_minutes = c.number("training.checkpoint_minutes", r.checkpoint_minutes, 0, 1e6);
@@ -159,8 +160,9 @@ Setup read_setup(Config c) {
     const Architecture architecture = read_architecture(c);
     const Procedure procedure = read_procedure(c, architecture);
     const TrainingRun training = read_training(c);
+    const std::vector<Lesson> lessons = read_lessons(c);
     c.refuse_unknown();
-    return {instrument, scene, truth, margin, architecture, procedure, training, c.dump()};
+    return {instrument, scene, truth, margin, architecture, procedure, training, lessons, c.dump()};
 }
 
 }  // namespace star

@@ -8,6 +8,7 @@
 #include "nn/sky.h"
 #include "nn/trainer.h"
 #include "sim/field.h"
+#include "tools/lessons.h"
 
 namespace star {
 
@@ -33,6 +34,7 @@ Procedure read_procedure(Config&, const Architecture&);
 struct TrainingRun {
     Training how;
     int fields = 2;                     ///< simulated per step; the batch is cut from them
+    std::int64_t distinct = 0;          ///< fields gone through again and again, in changing order; 0: none comes twice
     std::int64_t validate_every = 100;  ///< steps
     int validation_batches = 4;
     double checkpoint_minutes = 5;
@@ -48,7 +50,8 @@ struct Setup {
     Architecture architecture;
     Procedure procedure;  ///< psf_fwhm and box_half_width follow from the instrument and the truth unless given
     TrainingRun training;
-    std::string config;  ///< effective, TOML
+    std::vector<Lesson> lessons;  ///< of training, instead of the one scene above; empty: that alone
+    std::string config;           ///< effective, TOML
 
     FieldSimulator simulator() const { return {instrument.psf, instrument.exposure, scene, truth}; }
 };

@@ -8,7 +8,9 @@
 namespace star {
 
 struct TrialCatalogue {
-    ScoredField field;
+    ScoredField field;         ///< units
+    ScoredField stars;         ///< SOURCES, or another program's rows, against single stars
+    bool has_stars = true;     ///< false: a catalogue of ours without SOURCES
     bool boxes = true;         ///< the catalogue has boxes; else only centres can be matched
     double fwhm = 0;           ///< px; PSF_FWHM of the truth's header; 0: not there
     std::string words;         ///< what was read, for the reader

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "tools/console.h"
 #include "tools/setup.h"
@@ -52,6 +53,31 @@ std::vector<Wanted> wanted(const Truth& truth, double zeropoint) {
             if (last > 0) w.flux_ratio = truth.stars[std::size_t(u.first)].flux / last;
         }
         rows.push_back(w);
+    }
+    return rows;
+}
+
+std::vector<Wanted> wanted_stars(const Truth& truth, double zeropoint) {
+    constexpr double perhaps_seen = 2;
+    std::vector<Wanted> rows;
+    for (const TruthStar& s : truth.stars) {
+        if (!s.counts && !(s.snr >= perhaps_seen)) continue;
+        const auto x = float(s.x), y = float(s.y);
+        Wanted w{{x, y, x, y}, s.x, s.y, s.counts ? 0 : label_ignored};
+        if (s.flux > 0) w.magnitude = zeropoint - 2.5 * std::log10(s.flux);
+        rows.push_back(w);
+    }
+    return rows;
+}
+
+std::vector<WantedGalaxy> wanted_galaxies(const Field& field, const FieldSimulator& simulator, double pixel_scale) {
+    const Exposure& e = simulator.exposure();
+    const double fwhm = simulator.psf().fwhm(), sigma = native_sigma(e);
+    std::vector<WantedGalaxy> rows;
+    for (const Galaxy& g : field.scene.galaxies) {
+        const double radius = std::hypot(g.half_light, 0.5 * fwhm), light = 0.5 * g.flux;
+        const double snr = light / std::sqrt(light + std::numbers::pi * radius * radius * sigma * sigma);
+        if (g.half_light * pixel_scale > 0.15 && snr > 10) rows.push_back({g.x, g.y, radius});
     }
     return rows;
 }
