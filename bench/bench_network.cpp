@@ -112,10 +112,14 @@ void time_parts(const std::string& name, const Options& o, Stream stream, int ba
     print("all else: norm, ReLU, sums, loss, Adam", whole - sum);
     print("the convolutions at the ceiling", least);
     const Setup setup = setup_of(name, batch, 100);
-    FieldSource source(stream, setup);
-    std::uint64_t index = 0;
-    const PairedTimes fields = time_in_turns(
-        o.seconds / 5, [&] { source.batch(1, index++); }, [] {});
+    FieldSource source(stream, setup, Curriculum(setup.simulator()));
+    std::uint64_t number = 0;
+    const auto fresh = [&] {
+        std::vector<std::uint64_t> numbers(std::size_t(setup.training.fields));
+        for (std::uint64_t& n : numbers) n = number++;
+        source.batch(1, numbers);
+    };
+    const PairedTimes fields = time_in_turns(o.seconds / 5, fresh, [] {});
     print("beside it: fields of 100x100 px", fields.work.least_processor);
 }
 
