@@ -18,22 +18,21 @@ import datetime
 import importlib.metadata
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
 from astropy.io import fits
-from astropy.stats import sigma_clipped_stats
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-Floats = NDArray[np.float64]
+from peers import dao_star_finder, sextractor
+from star_list import Catalogue, Floats, read_blends, read_sources
+
 CENTRE, CORE, RING, EDGE, MARGIN = np.array([151.0, 150.1]), 41.0, 49.5, 140.0, 1.5  # px; the disk is RING to EDGE
 SHIFT_TO_IMAGE, LIMIT, BINS = np.array([0.11, -0.22]), 27.0, np.arange(21.0, 29.0, 0.5)  # px, mag, mag
 SHIFTS = [(5 + 10 * k / 7) * np.array([np.cos(k * np.pi / 4), np.sin(k * np.pi / 4)]) for k in range(8)]  # px
@@ -45,22 +44,6 @@ class Truth:
     """xy: (n, 2) 0-based pixels; mag: (n,) F475W Vega, NaN where the catalogue has none."""
     xy: Floats
     mag: Floats
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """xy: (n, 2) 0-based pixels; score: (n,), higher first. Boxes (n, 4: x0 y0 x1 y1) with stars (n,) ask for the box rule."""
-    xy: Floats
-    score: Floats
-    boxes: Floats | None = None
-    stars: NDArray[np.int64] | None = None
-
-    def shifted(self, d: Floats) -> Catalogue:
-        return replace(self, xy=self.xy + d, boxes=None if self.boxes is None else self.boxes + np.tile(d, 2))
-
-    def select(self, rows: NDArray[Any]) -> Catalogue:
-        box = (None, None) if self.boxes is None else (self.boxes[rows], self.stars[rows])
-        return Catalogue(self.xy[rows], self.score[rows], *box)
 
 
 def parts(xy: Floats, margin: float = 0.0) -> dict[str, NDArray[np.bool_]]:
@@ -126,51 +109,15 @@ def load_truth(folder: Path) -> Truth:
     return Truth(np.stack(wcs.all_world2pix(ra, dec, 0), axis=1) + SHIFT_TO_IMAGE, np.where(mag < 90, mag, np.nan))
 
 
-def read_blends(path: Path, boxes: bool) -> Catalogue:
-    """Our BLENDS table; FITS pixels are 1-based, so 1 is subtracted from centres and box edges alike."""
-    t = fits.getdata(path, "BLENDS")
-    columns = lambda *names: np.stack([np.asarray(t[n], np.float64) for n in names], axis=1)
-    box = (columns("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE") - 1, t["NSTARS"].astype(int)) if boxes else ()
-    return Catalogue(columns("X_IMAGE", "Y_IMAGE") - 1, t["SCORE"].astype(np.float64), *box)
-
-
-def read_sources(path: Path) -> Catalogue:
-    """Our SOURCES table: the stars of the PSF fit, by signal-to-noise."""
-    t = fits.getdata(path, "SOURCES")
-    snr = np.nan_to_num(t["FLUX_PSF"].astype(np.float64) / t["FLUXERR_PSF"].astype(np.float64))
-    return Catalogue(np.stack([t["X_IMAGE"], t["Y_IMAGE"]], axis=1).astype(np.float64) - 1, snr)
-
-
-def sextractor(image: Path, kernel: str, threshold: float, *options: str) -> Catalogue:
-    program = shutil.which("source-extractor") or sys.exit("m31.py: source-extractor is not installed")
-    share = Path(program).parents[1] / "share/source-extractor"
-    with tempfile.TemporaryDirectory() as folder:
-        (columns := Path(folder, "columns")).write_text("X_IMAGE\nY_IMAGE\nFLUX_AUTO\n")
-        subprocess.run([program, str(image), "-c", str(share / "default.sex"), "-FILTER_NAME", str(share / f"{kernel}.conv"),
-                        "-PARAMETERS_NAME", str(columns), "-CATALOG_NAME", "rows", "-CATALOG_TYPE", "ASCII",
-                        "-DETECT_THRESH", str(threshold), "-ANALYSIS_THRESH", str(threshold), "-VERBOSE_TYPE", "QUIET", *options],
-                       check=True, cwd=folder)
-        t = np.loadtxt(Path(folder, "rows"), ndmin=2).reshape(-1, 3)
-    return Catalogue(t[:, :2] - 1, t[:, 2])
-
-
-def dao_star_finder(image: Path, sigmas: float, **options: Any) -> Catalogue:
-    from photutils.detection import DAOStarFinder
-    _, median, sigma = sigma_clipped_stats(pixels := fits.getdata(image).astype(np.float64), sigma=3)
-    t = DAOStarFinder(threshold=sigmas * sigma, fwhm=FWHM, **options)(pixels - median)
-    x, y, flux = ([] if t is None else t[c] for c in ("x_centroid", "y_centroid", "flux"))  # None: nothing found
-    return Catalogue(np.stack([x, y], axis=1).astype(np.float64), np.asarray(flux, np.float64))
-
-
 def peers(image: Path) -> list[tuple[str, float, list[float], Callable[[float], Catalogue]]]:
     """Name, the setting to quote, the settings of the curve, the run."""
     sigma, hat = [5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5], [1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1]
-    one = ("-DETECT_MINAREA", "1")  # px; default.sex has 3
-    rows = [(f"SExtractor default{n}", 1.5, sigma, lambda t, o=o: sextractor(image, "default", t, *o))
+    one, pixels = ("-DETECT_MINAREA", "1"), fits.getdata(image).astype(np.float64)  # px; default.sex has 3
+    rows = [(f"SExtractor default{n}", 1.5, sigma, lambda t, o=o: sextractor(image, "default", t, *o)[0])
             for n, o in ((".sex", ()), (", area 1", one))]
-    rows += [(f"SExtractor {k}, area 1", 0.5, hat, lambda t, k=k: sextractor(image, k, t, "-CLEAN", "N", *one))
+    rows += [(f"SExtractor {k}, area 1", 0.5, hat, lambda t, k=k: sextractor(image, k, t, "-CLEAN", "N", *one)[0])
              for k in ("mexhat_1.5_5x5", "mexhat_2.0_7x7", "mexhat_2.5_7x7")]
-    return rows + [(f"DAOStarFinder {name}", 3.0, [10.0, 5.0, 3.0, 2.0, 1.0, 0.5], lambda t, o=o: dao_star_finder(image, t, **o))
+    return rows + [(f"DAOStarFinder {name}", 3.0, [10.0, 5.0, 3.0, 2.0, 1.0, 0.5], lambda t, o=o: dao_star_finder(pixels, t, FWHM, **o))
                    for name, o in (("defaults", {}), ("no min. separation", {"min_separation": 0}),
                                    ("same, unscaled", {"min_separation": 0, "scale_threshold": False}))]
 
@@ -227,7 +174,7 @@ def main() -> None:
     truth = load_truth(folder)
     if given.self_test:
         return self_test(truth)
-    runs = [] if given.no_peers else peers((folder / "ap142_F475W.fits").resolve())  # SExtractor runs in a folder of its own
+    runs = [] if given.no_peers else peers(folder / "ap142_F475W.fits")
     if given.starblend:
         tables = {"centres": read_blends(given.starblend, False), "boxes, min(NSTARS, inside)": read_blends(given.starblend, True)}
         if any(hdu.name == "SOURCES" for hdu in fits.open(given.starblend)):

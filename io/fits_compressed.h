@@ -37,6 +37,13 @@ public:
                     put(((begin[2] + z) * size_[1] + begin[1] + y) * size_[0] + begin[0] + x, *value++);
     }
 
+    /// Whether a tile has a pixel in columns [x0, x1) and rows [y0, y1).
+    bool touches(std::int64_t tile, std::int64_t x0, std::int64_t y0, std::int64_t x1, std::int64_t y1) const {
+        std::int64_t begin[3], extent[3];
+        place(tile, begin, extent);
+        return begin[0] < x1 && begin[0] + extent[0] > x0 && begin[1] < y1 && begin[1] + extent[1] > y0;
+    }
+
 private:
     struct Column {
         ColumnForm form;
@@ -60,6 +67,22 @@ private:
     double scale_ = 1, zero_ = 0;
     Column compressed_, gzipped_, plain_, zscale_, zzero_, zblank_;
 };
+
+/// The values of columns [x0, x0 + w) and rows [y0, y0 + h) of the first plane, each through `convert` (double to T),
+/// in the image's order.
+template <class T, class Convert>
+void decompress(const TiledImage& image, std::int64_t width, const std::int64_t (&window)[4], std::vector<T>& out,
+                Convert convert) {
+    const std::int64_t x0 = window[0], y0 = window[1], w = window[2], h = window[3];
+    out.resize(std::size_t(w * h));
+    for (std::int64_t tile = 0; tile < image.tiles(); ++tile) {
+        if (!image.touches(tile, x0, y0, x0 + w, y0 + h)) continue;
+        image.decode(tile, [&](std::int64_t i, double v) {
+            const std::int64_t x = i % width - x0, y = i / width - y0;
+            if (x >= 0 && x < w && y >= 0 && y < h) out[std::size_t(y * w + x)] = convert(v);
+        });
+    }
+}
 
 /// All values, each through `convert` (double to T), in the image's order.
 template <class T, class Convert>

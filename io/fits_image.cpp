@@ -8,6 +8,7 @@
 
 #include "io/big_endian.h"
 #include "io/fits_compressed.h"
+#include "io/fits_window.h"
 #include "kernels/check.h"
 
 namespace star {
@@ -124,6 +125,26 @@ Layout layout_of(const Hdu& hdu, const FitsPlane& plane) {
     return layout;
 }
 
+/// Whether a card describes its own HDU and is never inherited.
+bool own_card(const std::string& key) {
+    static constexpr const char* own[] = {
+        "SIMPLE", "BITPIX",   "EXTEND",  "PCOUNT",   "GCOUNT",  "GROUPS",  "BSCALE",  "BZERO",    "BLANK", "EXTNAME",
+        "EXTVER", "EXTLEVEL", "INHERIT", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "CONTINUE", ""};
+    return key.starts_with("NAXIS") || std::find(std::begin(own), std::end(own), key) != std::end(own);
+}
+
+/// INHERIT = T (FITS standard 4.0, section 4.4.2.6): what an extension doesn't say, its file's primary header does.
+void inherit(FitsHeader& header, const FitsHeader& primary) {
+    if (!header.boolean("INHERIT").value_or(false)) return;
+    const std::size_t own = header.cards.size();
+    for (const Card& card : primary.cards) {
+        const auto end = header.cards.begin() + std::ptrdiff_t(own);
+        if (!own_card(card.key) &&
+            std::none_of(header.cards.begin(), end, [&](const Card& c) { return c.key == card.key; }))
+            header.cards.push_back(card);
+    }
+}
+
 [[noreturn]] void truncated(const Hdu& hdu) {
     fail(Fault::input, hdu.header.where, ": truncated: ", hdu.data_bytes,
          " bytes of data are declared, the file ends before");
@@ -146,14 +167,37 @@ std::uint32_t read_chunks(FitsSource& source, const Hdu& hdu, Use use) {
     return sum;
 }
 
-/// Fills plane and pixels. `decode_chunk(bytes, n pixels, layout)` appends; `decompress(memory, count)` returns them
-/// all.
-template <class Plane, class DecodeChunk, class Decompress>
-Plane read_plane(const std::string& text, bool cube, DecodeChunk decode_chunk, Decompress decompress) {
-    const ImageName name = parse_image_name(text);
-    FitsSource source(name.file);
-    Plane plane;
-    const Hdu hdu = find_image(source, name, cube, plane.primary);
+/// Hands the rows of a window to `use`.
+template <class Use>
+void read_rows(FitsSource& source, const Hdu& hdu, const Window& w, Use use) {
+    const std::int64_t each = std::abs(hdu.bitpix) / 8, row = hdu.axes[0] * each, used = w.width * each;
+    std::vector<unsigned char> line(static_cast<std::size_t>(used));
+    source.skip(w.y0 * row + w.x0 * each);
+    for (int y = 0; y < w.height; ++y) {
+        if (y > 0) source.skip(row - used);
+        if (source.read(line.data(), used) < used) truncated(hdu);
+        use(line.data(), used);
+    }
+}
+
+void check_window(const Window& w, const FitsPlane& plane) {
+    const auto in = [](int first, int extent, int all) { return first >= 0 && extent > 0 && first <= all - extent; };
+    if (!in(w.x0, w.width, plane.width) || !in(w.y0, w.height, plane.height))
+        fail(Fault::input, plane.header.where, ": NAXIS: columns ", w.x0, " to ", w.x0 + w.width, ", rows ", w.y0,
+             " to ", w.y0 + w.height, " of an image of ", plane.width, "x", plane.height);
+}
+
+std::vector<unsigned char> read_bytes(FitsSource& source, const Hdu& hdu, std::uint32_t& datasum) {
+    std::vector<unsigned char> bytes;
+    bytes.reserve(std::size_t(hdu.data_bytes));
+    datasum =
+        read_chunks(source, hdu, [&](const unsigned char* p, std::int64_t n) { bytes.insert(bytes.end(), p, p + n); });
+    return bytes;
+}
+
+/// An image found: all of the plane but pixels and datasum; the source stands at its data.
+Hdu open_plane(FitsSource& source, const ImageName& name, bool cube, FitsPlane& plane) {
+    Hdu hdu = find_image(source, name, cube, plane.primary);
     const auto axes = image_axes(hdu);
     plane.file = name.file;
     plane.number = hdu.number;
@@ -161,38 +205,66 @@ Plane read_plane(const std::string& text, bool cube, DecodeChunk decode_chunk, D
     plane.version = hdu.version();
     plane.width = int(axes[0]), plane.height = int(axes[1]), plane.planes = cube && axes.size() > 2 ? int(axes[2]) : 1;
     plane.header = hdu.compressed() ? uncompressed_header(hdu.header) : hdu.header;
+    if (hdu.number > 0) inherit(plane.header, plane.primary);
+    return hdu;
+}
+
+/// Fills plane and pixels, all or the window's. `decode_chunk(bytes, n pixels, hdu, layout, pixels)` appends;
+/// `convert(hdu)` gives what turns a decompressed double into a pixel.
+template <class Plane, class DecodeChunk, class Convert>
+Plane read_plane(const std::string& text, bool cube, const Window* window, DecodeChunk decode_chunk, Convert convert) {
+    const ImageName name = parse_image_name(text);
+    FitsSource source(name.file);
+    Plane plane;
+    const Hdu hdu = open_plane(source, name, cube, plane);
     const Layout layout = layout_of(hdu, plane);
+    const std::int64_t width = plane.width;
+    if (window) {
+        check_window(*window, plane);
+        plane.width = window->width, plane.height = window->height;
+    }
     try {
         if (hdu.compressed()) {
-            std::vector<unsigned char> bytes;
-            bytes.reserve(std::size_t(hdu.data_bytes));
-            plane.datasum = read_chunks(
-                source, hdu, [&](const unsigned char* p, std::int64_t n) { bytes.insert(bytes.end(), p, p + n); });
-            plane.pixels = decompress(hdu, bytes);
+            const std::vector<unsigned char> bytes = read_bytes(source, hdu, plane.datasum);
+            if (window)
+                decompress(TiledImage(hdu, bytes), width, {window->x0, window->y0, window->width, window->height},
+                           plane.pixels, convert(hdu));
+            else
+                decompress(hdu, bytes, plane.pixels, convert(hdu));
         } else {
-            plane.pixels.reserve(std::size_t(layout.count));  // pages are taken as data arrive, not before
+            const std::int64_t count = window ? std::int64_t{plane.width} * plane.height : layout.count;
+            plane.pixels.reserve(std::size_t(count));  // pages are taken as data arrive, not before
             const int bytes = std::abs(hdu.bitpix) / 8;
-            plane.datasum = read_chunks(source, hdu, [&](const unsigned char* p, std::int64_t n) {
+            const auto use = [&](const unsigned char* p, std::int64_t n) {
                 decode_chunk(p, n / bytes, hdu, layout, plane.pixels);
-            });
+            };
+            if (window)
+                read_rows(source, hdu, *window, use);
+            else
+                plane.datasum = read_chunks(source, hdu, use);
         }
     } catch (const std::bad_alloc&) {
         fail(Fault::device, hdu.header.where, ": not enough memory for ", layout.count, " pixels");
     }
+    if (window) plane.datasum = 0;
     return plane;
 }
 
-FitsImage read_floats(const std::string& name, bool cube) {
+FitsImage read_floats(const std::string& name, bool cube, const Window* window) {
     return read_plane<FitsImage>(
-        name, cube,
+        name, cube, window,
         [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout, std::vector<float>& out) {
             decode(p, n, hdu.bitpix, layout, out);
         },
-        [](const Hdu& hdu, const std::vector<unsigned char>& bytes) {
-            std::vector<float> values;
-            decompress(hdu, bytes, values, finite);
-            return values;
-        });
+        [](const Hdu&) { return finite; });
+}
+
+FitsMask read_bits(const std::string& name, const Window* window) {
+    return read_plane<FitsMask>(
+        name, false, window,
+        [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout,
+           std::vector<std::uint32_t>& out) { decode(p, n, hdu.bitpix, layout, hdu.header, out); },
+        [](const Hdu& hdu) { return [&hdu](double v) { return bits32(v, hdu.header); }; });
 }
 
 }  // namespace
@@ -207,20 +279,24 @@ std::optional<std::string> FitsPlane::text_of(std::string_view key) const {
     return own ? own : primary.text(key);
 }
 
-FitsImage read_image(const std::string& name) { return read_floats(name, false); }
+FitsImage read_image(const std::string& name) { return read_floats(name, false, nullptr); }
 
-FitsImage read_cube(const std::string& name) { return read_floats(name, true); }
+FitsImage read_image(const std::string& name, const Window& window) { return read_floats(name, false, &window); }
 
-FitsMask read_mask(const std::string& name) {
-    return read_plane<FitsMask>(
-        name, false,
-        [](const unsigned char* p, std::int64_t n, const Hdu& hdu, const Layout& layout,
-           std::vector<std::uint32_t>& out) { decode(p, n, hdu.bitpix, layout, hdu.header, out); },
-        [](const Hdu& hdu, const std::vector<unsigned char>& bytes) {
-            std::vector<std::uint32_t> bits;
-            decompress(hdu, bytes, bits, [&](double v) { return bits32(v, hdu.header); });
-            return bits;
-        });
+FitsImage read_cube(const std::string& name) { return read_floats(name, true, nullptr); }
+
+FitsMask read_mask(const std::string& name) { return read_bits(name, nullptr); }
+
+FitsMask read_mask(const std::string& name, const Window& window) { return read_bits(name, &window); }
+
+FitsPlane describe_image(const std::string& name, bool datasum) {
+    const ImageName parts = parse_image_name(name);
+    FitsSource source(parts.file);
+    FitsPlane plane;
+    const Hdu hdu = open_plane(source, parts, false, plane);
+    layout_of(hdu, plane);
+    if (datasum) plane.datasum = read_chunks(source, hdu, [](const unsigned char*, std::int64_t) {});
+    return plane;
 }
 
 }  // namespace star

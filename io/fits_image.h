@@ -19,7 +19,7 @@ struct FitsPlane {
     int width = 0, height = 0;  // NAXIS1, NAXIS2
     int planes = 1;             // NAXIS3; 1 except for read_cube
     std::uint32_t datasum = 0;  // of the HDU's data as they lie in the file: FITS's DATASUM, computed
-    FitsHeader header;          // of the image; a compressed image's with its Z cards translated back
+    FitsHeader header;          // of the image, Z cards translated back; with INHERIT = T the primary's behind them
     FitsHeader primary;         // of the file's primary HDU, which may be the same
 
     /// A card of the image or, where it has none of that name, of the primary: HST and JWST keep GAIN, EXPTIME, FILTER

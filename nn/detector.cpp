@@ -16,20 +16,24 @@ void heat(float* chances, int classes, float temperature) {
     for (int k = 0; k < classes && most > 0; ++k) chances[k] = std::pow(chances[k] / most, 1 / temperature);
 }
 
-int tiles_along(int extent, int core) { return ceil_div(extent, core); }
+struct TileList {
+    int all = 0;                              // in the region
+    std::vector<std::pair<int, int>> usable;  // origins (y, x) of those whose core has a usable pixel
+};
 
-/// Origins (y, x) of the tiles whose core has a usable pixel.
-std::vector<std::pair<int, int>> tiles_to_see(const Sky& sky, int core) {
+TileList tiles_to_see(const Sky& sky, int core, const Region& region) {
     const int H = sky.image.shape.h, W = sky.image.shape.w;
-    std::vector<std::pair<int, int>> origins;
-    for (int i = 0; i < H; i += core)
-        for (int j = 0; j < W; j += core) {
+    TileList tiles;
+    for (int i = 0; i < std::min(H, region.y1); i += core)
+        for (int j = 0; j < std::min(W, region.x1); j += core) {
+            if (i + core <= region.y0 || j + core <= region.x0) continue;
+            ++tiles.all;
             bool any = false;
             for (int y = i; y < std::min(H, i + core) && !any; ++y)
                 for (int x = j; x < std::min(W, j + core) && !any; ++x) any = sky.usable(std::int64_t{y} * W + x);
-            if (any) origins.emplace_back(i, j);
+            if (any) tiles.usable.emplace_back(i, j);
         }
-    return origins;
+    return tiles;
 }
 
 }  // namespace
@@ -237,14 +241,15 @@ void Detector<T>::suppress_seams(Stream stream, const std::vector<Detection>& fo
 }
 
 template <class T>
-Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress) const {
+Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress,
+                               const Region& region) const {
     const Shape shape = sky.image.shape;
     require(tiles_in_flight >= 1, "Detector: ", tiles_in_flight, " tiles in flight");
     Detections result;
     result.sky = prepare_sky(stream, sky, procedure_);
     const View<const float> normalised = result.sky.normalised.view(shape);
-    result.tiles = tiles_along(shape.h, procedure_.core) * tiles_along(shape.w, procedure_.core);
-    const auto origins = tiles_to_see(sky, procedure_.core);
+    const auto [tiles, origins] = tiles_to_see(sky, procedure_.core, region);
+    result.tiles = tiles;
     result.tiles_done = result.tiles - int(origins.size());
     const auto report = [&] {
         const bool go_on = !progress || progress(result.tiles_done, result.tiles);

@@ -28,6 +28,11 @@ struct Detections {
     bool cancelled = false;
 };
 
+/// Part of an image, [x0, x1) x [y0, y1) px.
+struct Region {
+    int x0 = 0, y0 = 0, x1 = 1 << 30, y1 = 1 << 30;
+};
+
 /// Called between batches of tiles; false stops, and what was found so far is returned.
 using Progress = std::function<bool(int tiles_done, int tiles)>;
 
@@ -43,8 +48,10 @@ public:
 
     /// tiles_in_flight: how many tiles are computed at once, fewer if the device has no memory for them; changes memory
     /// and speed, never the result. An image without a usable pixel gives no units. Throws Error (Fault::device) if
-    /// there is no memory for a single tile.
-    Detections detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress = {}) const;
+    /// there is no memory for a single tile. Tiles whose core doesn't reach into `region` aren't looked at: of an image
+    /// that is itself a part of a larger one, with a margin for sky and seams.
+    Detections detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress = {},
+                      const Region& region = {}) const;
 
     /// Bytes that detect() takes for an image of this size: on the device, and for the way back to the host.
     std::int64_t memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const;

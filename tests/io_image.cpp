@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "io/fits_image.h"
+#include "io/fits_window.h"
 #include "io/fits_writer.h"
 #include "tests/io_fits_raw.h"
 #include "tests/io_folder.h"
@@ -47,6 +48,31 @@ void gzip(const std::string& path, const std::string& bytes) {
     gzclose(f);
 }
 
+/// Every window holds what the whole image has there, by its own way through the file; and so says its description.
+void windows_agree(const std::string& path) {
+    const FitsImage whole = read_image(path);
+    const int w = whole.width, h = whole.height;
+    for (const Window& v : {Window{0, 0, w, h}, Window{w / 3, h / 2, w - w / 3, 1}, Window{w - 1, h - 1, 1, 1},
+                            Window{0, h / 3, std::max(w / 2, 1), h - h / 3}}) {
+        const FitsImage part = read_image(path, v);
+        REQUIRE(part.width == v.width);
+        REQUIRE(part.height == v.height);
+        std::vector<float> expected;
+        for (int y = 0; y < v.height; ++y)
+            for (int x = 0; x < v.width; ++x)
+                expected.push_back(whole.pixels[std::size_t(v.y0 + y) * std::size_t(w) + std::size_t(v.x0 + x)]);
+        CHECK(same(part.pixels, expected));
+        CHECK(part.datasum == 0);
+    }
+    const FitsPlane described = describe_image(path, true);
+    CHECK(described.width == w);
+    CHECK(described.height == h);
+    CHECK(described.datasum == whole.datasum);
+    CHECK(describe_image(path, false).datasum == 0);
+    for (const Window& beyond : {Window{1, 0, w, h}, Window{0, 1, w, h}, Window{-1, 0, 1, 1}, Window{0, 0, 0, 1}})
+        CHECK(fault([&] { read_image(path, beyond); }) == Fault::input);
+}
+
 template <class T>
 void check_type(const Folder& folder, int bitpix, const std::vector<T>& stored, const std::vector<std::string>& more,
                 const std::vector<float>& expected) {
@@ -58,6 +84,7 @@ void check_type(const Folder& folder, int bitpix, const std::vector<T>& stored, 
     CHECK(image.height == 2);
     CHECK(same(image.pixels, expected));
     CHECK(same(image.pixels, by_cfitsio(path, stored.size())));
+    windows_agree(path);
 }
 
 }  // namespace
@@ -185,6 +212,7 @@ TEST_CASE("gzip by content, whatever the name; a last block cut short") {
         const FitsImage image = read_image(path);
         CHECK(image.pixels == std::vector<float>{1, 2, 3, 4, 5, 6});
         CHECK(image.datasum == ((1 << 16) + 2 + (3 << 16) + 4 + (5 << 16) + 6));
+        windows_agree(path);
     }
 }
 
@@ -230,6 +258,7 @@ TEST_CASE("tile-compressed images") {
             CHECK(image.width == 37);
             CHECK(image.height == 23);
             CHECK(same(image.pixels, by_cfitsio(path, values.size())));
+            windows_agree(path);
             if (bitpix > 0) CHECK(same(image.pixels, values));
             if (bitpix < 0) CHECK(std::isnan(image.pixels[5]));
             CHECK(image.header.number("GAIN") == 2.5);

@@ -10,6 +10,7 @@
 
 #include "io/fits_image.h"
 #include "io/wcs.h"
+#include "tests/io_fits_raw.h"
 #include "tests/io_folder.h"
 
 using namespace star;
@@ -89,6 +90,57 @@ TEST_CASE("SIP, TPV, TAN with PV and CROTA give astropy's coordinates to 0.1 mas
            {{1, 1, 8.781291372376984, 89.88671762677404},
             {2048, 2048, 257.08360808190304, 87.15131010156135},
             {100.5, 1900.25, 214.4788899307755, 88.2015349908966}});
+}
+
+// astropy 8.0.2: WCS({'CTYPE1': 'RA---TAN', 'CTYPE2': 'DEC--TAN', 'CRPIX1': 1024.5, ..., 'PC1_1': -0.98, ...})
+// .all_pix2world([[1, 1], [2048, 2048], [100.5, 1900.25]], 1)
+TEST_CASE("TAN by CD, by PC and CDELT, by CDELT and CROTA2 gives astropy's coordinates to 0.1 mas") {
+    const std::initializer_list<Card> centre{
+        {"CRPIX1", 1024.5, ""}, {"CRPIX2", 1000.25, ""}, {"CRVAL1", 150.1, ""}, {"CRVAL2", -40.2, ""}};
+    const auto tan = [&](std::initializer_list<Card> matrix) {
+        return *Wcs::from_header(with("RA---TAN", "DEC--TAN", {centre, matrix}));
+    };
+    agrees(*Wcs::from_header(with("RA---TAN", "DEC--TAN", {base})),
+           {{1, 1, 150.1936721883744, -40.27303404447462},
+            {2048, 2048, 150.00661042508978, -40.12339869036495},
+            {100.5, 1900.25, 150.18722390750486, -40.13618370741861}});
+    agrees(tan({{"PC1_1", -0.98, ""},
+                {"PC1_2", 0.17, ""},
+                {"PC2_1", 0.16, ""},
+                {"PC2_2", 0.99, ""},
+                {"CDELT1", 7.2e-5, ""},
+                {"CDELT2", 7.1e-5, ""}}),
+           {{1, 1, 150.17863332371581, -40.281837572556626},
+            {2048, 2048, 150.02233652026194, -40.114700819299166},
+            {100.5, 1900.25, 150.1997047572247, -40.14719289976747}});
+    agrees(tan({{"CDELT1", -7.2e-5, ""}, {"CDELT2", 7.1e-5, ""}, {"CROTA2", 30.0, ""}}),
+           {{1, 1, 150.2300456899442, -40.22452291709638},
+            {2048, 2048, 149.96780106836277, -40.17234698007946},
+            {100.5, 1900.25, 150.13355796370985, -40.11139220499576}});
+}
+
+TEST_CASE("an extension inherits what its primary header says, if it asks for it") {
+    const Folder t;
+    const std::vector<std::string> primary = image_cards(
+        8, {},
+        {card("CTYPE1", "'RA---TAN'"), card("CTYPE2", "'DEC--TAN'"), card("CRVAL1", "150.1"), card("CRVAL2", "-40.2"),
+         card("CD1_1", "-7.1E-5"), card("CD1_2", "1.2E-6"), card("CD2_1", "1.1E-6"), card("CD2_2", "7.2E-5"),
+         card("BUNIT", "'adu'"), card("BZERO", "7"), card("CRPIX1", "1.0")});
+    const auto read = [&](const char* inherit) {
+        std::vector<std::string> cards{card("PCOUNT", "0"), card("GCOUNT", "1"), card("CRPIX1", "1024.5"),
+                                       card("CRPIX2", "1000.25")};
+        if (inherit) cards.push_back(card("INHERIT", inherit));
+        return read_image(t.put("mef.fits", header_of(primary) +
+                                                header_of(image_cards(-32, {2, 1}, cards, "XTENSION= 'IMAGE   '")) +
+                                                blocks(big_endian<float>({3, 4}), '\0')));
+    };
+    const FitsImage heir = read("T");
+    agrees(*Wcs::from_header(heir.header), {{1, 1, 150.1936721883744, -40.27303404447462}});  // its own CRPIX1
+    CHECK(heir.header.text("BUNIT") == "adu");
+    CHECK(heir.pixels == std::vector<float>{3, 4});  // BZERO is the primary's own
+    CHECK(!Wcs::from_header(read("F").header));
+    CHECK(!Wcs::from_header(read(nullptr).header));
+    CHECK(fault([&] { read("'maybe'"); }) == Fault::input);
 }
 
 TEST_CASE("a real HST, JWST and Spitzer header") {

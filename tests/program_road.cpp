@@ -99,7 +99,7 @@ TEST_CASE("road: threads and memory never show in a result") {
     CHECK(tables(b, "field.fits") == tables(b, "again.fits"));
 
     const std::string detect = "detect -q field.fits" + tiny;
-    const Outcome small = b.run(detect + "-o one.fits --threads 1 --mem-limit 16");
+    const Outcome small = b.run(detect + "-o one.fits --threads 2 --mem-limit 16");  // more threads, more scratch
     INFO(small.err);
     REQUIRE(small.code == 5);
     const auto needs = small.err.find("needs ");

@@ -59,7 +59,7 @@ Command add_adapt(CLI::App& program, Common& common) {
     app->add_option("model", o->model,
                     "Model to start from: a file, or one that is built in; default: the built-in one");
     app->add_option("-o,--output", o->training.output,
-                    "Where the adapted model goes (safetensors); beside it .csv and .checkpoint")
+                    "Where the adapted model goes (safetensors); beside it .csv, .svg and .checkpoint")
         ->required();
     app->add_option("--preset", o->preset,
                     "The new instrument; default: the model's own, changed by --psf, --config, --set");

@@ -6,13 +6,13 @@
 #include <optional>
 
 #include "kernels/check.h"
-#include "nn/detector.h"
-#include "tools/catalogue.h"
+#include "tools/byte_size.h"
 #include "tools/catalogue_options.h"
 #include "tools/command.h"
-#include "tools/observation.h"
+#include "tools/domain.h"
+#include "tools/image_list.h"
 #include "tools/observation_options.h"
-#include "tools/star_fit.h"
+#include "tools/plate_run.h"
 #include "tools/version.h"
 
 namespace star {
@@ -24,68 +24,10 @@ struct Options {
     std::string model, regions;
     StarOptions stars;
     double threshold = NAN;
-    int mem_limit_mb = 1500;
+    CosmicRaySetting cosmic_rays = CosmicRaySetting::automatic;
+    std::string memory = "1500M";
+    bool resume = false;
 };
-
-// Sums over a box of whole pixels, and what is wrong with them.
-void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
-    const int W = o.image.width, H = o.image.height;
-    if (b.box.x0 < 0 || b.box.y0 < 0 || b.box.x1 > float(W) || b.box.y1 > float(H)) b.flags |= flag_truncated;
-    const auto clamp = [](float v, int most) { return std::clamp(int(std::lround(v)), 0, most); };
-    const int x0 = clamp(b.box.x0, W), x1 = clamp(b.box.x1, W), y0 = clamp(b.box.y0, H), y1 = clamp(b.box.y1, H);
-    double flux = 0, variance = 0;
-    const double noise = sky.sigma * sky.sigma, electrons = o.noise.electrons_per_unit;
-    for (int y = y0; y < y1; ++y)
-        for (int x = x0; x < x1; ++x) {
-            const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
-            const float v = o.image.pixels[i];
-            if (!std::isfinite(v)) {
-                b.flags |= flag_not_finite | flag_masked_pixels;
-                continue;
-            }
-            if (!o.mask.empty() && o.mask[i]) {
-                b.flags |= flag_masked_pixels;
-                continue;
-            }
-            if (v >= o.saturate.value) b.flags |= flag_saturated;  // false without a level
-            const double above = double(v) - sky.background_map[i];
-            flux += above;
-            // independent pixels: resampling moves noise between neighbours but keeps the variance of large sums
-            variance += noise / (o.noise.correlation * o.noise.correlation) +
-                        (electrons > 0 ? std::max(above, 0.0) / electrons : 0.0);
-        }
-    b.flux = flux;
-    b.flux_error = std::sqrt(variance);
-    const bool bright = flux > 0 && std::isfinite(o.zeropoint.value);
-    b.magnitude = bright ? o.zeropoint.value - 2.5 * std::log10(flux) : NAN;
-    b.magnitude_error = bright ? 2.5 / std::log(10.0) * b.flux_error / flux : NAN;
-    const int cx = std::clamp(int(b.x), 0, W - 1), cy = std::clamp(int(b.y), 0, H - 1);
-    b.background = sky.background_map[std::size_t(cy) * std::size_t(W) + std::size_t(cx)];
-}
-
-std::vector<Blend> blends_of(const Detections& found, const Observation& o, bool in_domain) {
-    std::vector<Blend> blends;
-    for (const Detection& d : found.units) {
-        Blend b;
-        b.box = d.box;
-        b.x = d.box.x(), b.y = d.box.y();
-        b.score = d.score;
-        b.stars = d.label + 1;
-        double sum = 0;
-        for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
-        for (int k = 0; k < classes_in_catalogue; ++k)
-            b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
-        if (b.stars > 1) b.flags |= flag_blended;
-        double sorted[classes_in_catalogue];
-        std::copy(b.p, b.p + classes_in_catalogue, sorted);
-        std::sort(sorted, sorted + classes_in_catalogue);
-        if (sorted[classes_in_catalogue - 1] - sorted[classes_in_catalogue - 2] < 0.1) b.flags |= flag_low_margin;
-        if (!in_domain) b.flags |= flag_out_of_domain;
-        measure(b, o, found.sky);
-        blends.push_back(b);
-    }
-    return blends;
-}
 
 Table config_table(const std::string& toml) {
     std::vector<std::string> lines;
@@ -103,7 +45,8 @@ Table config_table(const std::string& toml) {
 // --overwrite is for old outputs, not for what this run reads.
 void refuse_to_replace_inputs(const Options& o) {
     for (const std::string& output : {o.catalogue.output, o.regions, o.stars.model_image, o.stars.residual})
-        for (const std::string& input : {o.image.image, o.image.mask, o.model, o.stars.psf}) {
+        for (const std::string& input :
+             {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.stars.psf}) {
             std::error_code none;  // names of built-in models and files that aren't there are no clash
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
@@ -116,33 +59,124 @@ void refuse_to_replace_inputs(const Options& o) {
         fail(Fault::usage, *twice, ": is named for two outputs");
 }
 
+// One line for all that is unlike the model's training, and what to do about it. True if nothing is.
+bool warn_of_departures(const std::vector<std::string>& list, const std::string& image, const std::string& model,
+                        Console& console) {
+    if (list.empty()) return true;
+    std::string text;
+    for (const std::string& what : list) text += (text.empty() ? "" : ", ") + what;
+    console.warn(
+        "{}: outside what model {} was trained on (in brackets): {}; every row is flagged. Another --model, or "
+        "one of your own: starblend train with --preset or --config for this instrument",
+        image, model, text);
+    return false;
+}
+
+// All that the rows depend on; not threads, nor memory.
+std::string run_key(const Options& o, const FitsPlane& image, const Model& model, const std::string& device) {
+    const ObservationOptions& i = o.image;
+    return fmt::format("{} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
+                       commit(), image.datasum, image.number, image.width, image.height, model.sha256, device,
+                       model.procedure.threshold, i.planes.mask, i.planes.mask_bits, i.planes.weight,
+                       i.planes.weight_type, i.exptime, i.exposures, i.gain, i.read_noise, i.zeropoint,
+                       i.magnitude_system, i.saturate, o.stars.psf, o.stars.psf_error, o.stars.limits.min_snr,
+                       o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
+}
+
+std::vector<Card> cards_of(const Common& common, const FitsPlane& image, const Model& model, const Observation& o,
+                           const ImageFound& found) {
+    std::vector<Card> cards = common.provenance();
+    cards.insert(cards.end(),
+                 {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
+                  {"INEXT", std::int64_t(image.number), "its HDU"},
+                  {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
+                  {"MODEL", model.name, "network"},
+                  {"MODELSHA", model.sha256, "SHA-256 of its file"},
+                  {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
+                  {"BACKGND", found.sky.background, "mean background, image units"},
+                  {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
+                  {"SIGMASRC", std::string(found.sky.estimated ? "image" : "noise model"), "where SIGMA comes from"},
+                  {"COMPLETE", found.complete && found.failed == 0, "F: tiles or stars are missing"},
+                  {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
+    for (const auto& [key, value, words] : {std::tuple{"EXPTIME", o.exptime, "[s] used"},
+                                            {"GAIN", o.gain, "[electron/adu] used"},
+                                            {"RDNOISE", o.read_noise, "[electron] per exposure, used"},
+                                            {"MAGZERO", o.zeropoint, "[mag] of one unit, used"}})
+        if (std::isfinite(value.value))
+            cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
+    if (!o.magnitude_system.empty()) cards.push_back({"MAGSYS", o.magnitude_system, ""});
+    return cards;
+}
+
+void say_found(const Options& o, const FitsPlane& image, const ImageFound& found, const std::string& written,
+               Console& console) {
+    int counts[classes_in_catalogue] = {};
+    double expected = 0;
+    for (const Blend& b : found.rows.blends) ++counts[b.stars - 1], expected += b.expected_stars();
+    console.say(
+        "{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} "
+        "stars. Background {:.4g}, noise {:.3g} per "
+        "pixel. Wrote {}{}{}",
+        o.image.image, found.rows.blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3],
+        counts[4], expected, found.sky.background, found.sky.sigma, written, o.regions.empty() ? "" : " and ",
+        o.regions);
+    if (found.tiles_done < found.tiles)
+        console.warn("{}: partial: stopped after {} of {} tiles", o.catalogue.output, found.tiles_done, found.tiles);
+    else if (!found.complete)
+        console.warn("{}: partial: stopped while stars were fitted, or between plates", o.catalogue.output);
+    if (found.failed) console.warn("{}: partial: {} plates could not be read", o.catalogue.output, found.failed);
+}
+
+void warn_of_sky(const Options& o, const FitsPlane& image, const WholeSky& sky, Console& console) {
+    if (sky.usable == 0)
+        console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image,
+                     std::int64_t{image.width} * image.height);
+    else if (sky.estimated)
+        console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image, sky.sigma);
+}
+
+// The image, or of its plates the middle one, else the first that can be read: what is said about all of them.
+Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
+    if (plates.size() == 1) return open_observation(o, model, console);
+    for (std::size_t i = 0; i < plates.size(); ++i) {
+        o.window = plates[(plates.size() / 2 + i) % plates.size()].seen;
+        try {
+            return open_observation(o, model, console);
+        } catch (const Error& e) {
+            if (e.fault != Fault::input || i + 1 == plates.size()) throw;
+        }
+    }
+    return {};
+}
+
 template <class T>
 int detect(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace_inputs(o);
-    CatalogueWriter out(o.catalogue, common.overwrite);  // before the work: an output that can't be is known at once
+    // Before the work, so that an output that can't be is known at once. A run that goes on replaces its own part.
+    const bool replace = common.overwrite || o.resume;
+    CatalogueWriter out(o.catalogue, replace);
     std::optional<CatalogueWriter> regions;
-    if (!o.regions.empty())
-        regions.emplace(CatalogueOptions{o.regions, "reg", "", "", o.catalogue.regions}, common.overwrite);
-    StarPictures pictures(o.stars, common.overwrite);
+    if (!o.regions.empty()) regions.emplace(CatalogueOptions{o.regions, "reg", "", "", o.catalogue.regions}, replace);
+    StarPictures pictures(o.stars, replace);
     common.refuse_configuration("detect");
     Model model = read_model(o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     check(model.procedure, model.architecture.largest_stride());
-    const Observation observation = open_observation(o.image, model, console);
-    const FitsImage& image = observation.image;
-    const auto wcs = Wcs::from_header(image.header);
-    const double scale = wcs ? wcs->pixel_scale() : NAN;
-    const bool in_domain = !(std::fabs(std::log(scale / model.pixel_scale)) > std::log(1.2));
-    if (!in_domain)
-        console.warn("{}: pixels of {:.3g}\" are outside what model {} was trained on ({:.3g}\"); every row is flagged",
-                     o.image.image, scale, model.name, model.pixel_scale);
-
-    const auto psf = known_psf(o.stars.psf, model, in_domain, o.image, console);
-    if (!psf) pictures.refuse();
+    const std::int64_t memory = parse_bytes(o.memory, "--mem-limit");
+    const FitsPlane image = describe_image(o.image.image, true);
+    const std::vector<Plate> plates = plates_of(image.width, image.height, model.procedure.core);
+    const bool whole = plates.size() == 1;
+    if (!whole) pictures.refuse_plates(o.image.image);
+    ObservationOptions first = o.image;
+    Observation observation = open_first(first, plates, model, console);
 
     ThreadPool pool(common.threads);
+    const Domain training = domain_of(model, pool);
+    Domain domain = domain_of(observation);
+    const auto psf = known_psf(o.stars.psf, model, departures(domain, training).empty(), first, console);
+    if (!psf) pictures.refuse();
     const StreamOwner stream(common.chosen_device(), &pool);
     const auto detector = [&] {
         try {
@@ -152,75 +186,36 @@ int detect(const Options& o, const Common& common) {
             fail(e.fault, o.model.empty() ? model.name : o.model, ": ", e.what());
         }
     }();
-    const std::int64_t one = detector.memory_bytes(stream, image.height, image.width, 1),
-                       two = detector.memory_bytes(stream, image.height, image.width, 2);
-    const std::int64_t limit = std::int64_t{o.mem_limit_mb} << 20;
-    if (one > limit)
-        fail(Fault::device, o.image.image, ": needs ", (one >> 20) + 1, " MB; --mem-limit allows ", o.mem_limit_mb);
-    const int tiles =
-        int(std::clamp<std::int64_t>(1 + (limit - one) / std::max<std::int64_t>(two - one, 1), 1, 2 * pool.threads()));
-    const Detections found = detector.detect(stream, observation.sky(), tiles, [&](int done, int all) {
-        console.progress("detecting", done, all, "tile");
-        return !interrupt::requested();
-    });
-    if (found.sky.usable_pixels == 0)
-        console.warn("{}: no row: none of {} pixels is usable (not finite or masked)", o.image.image,
-                     image.pixels.size());
+    std::optional<ProgressFile> progress;
+    if (!whole && o.catalogue.output != "-")
+        progress.emplace(o.catalogue.output, run_key(o, image, model, device_name(stream)), o.resume);
+    ImageFound found = detect_plates(stream, detector, {o.image, model, o.stars, psf, o.cosmic_rays, memory}, plates,
+                                     observation, progress ? &*progress : nullptr, console);
+    warn_of_sky(o, image, found.sky, console);
+    add_sky(domain, observation, found.sky, found.rows.blends.size());
+    if (!warn_of_departures(departures(domain, training), o.image.image, model.name, console)) {
+        for (Blend& b : found.rows.blends) b.flags |= flag_out_of_domain;
+        for (Source& s : found.rows.sources) s.flags |= flag_out_of_domain;
+    }
 
-    if (found.sky.sigma_estimated && found.sky.usable_pixels)
-        console.warn("{}: the noise, {:.4g} per pixel, is estimated from the image itself", o.image.image,
-                     found.sky.sigma);
-    const std::vector<Blend> blends = blends_of(found, observation, in_domain);
+    const auto& wcs = observation.wcs;
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
-    const auto stars = fit_stars(pool, o.stars, psf, {observation, found.sky, model, blends, in_domain}, console);
-    const bool complete = !found.cancelled && (!stars || stars->complete);
-    std::vector<Card> cards = common.provenance();
-    cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
-                               {"INEXT", std::int64_t(image.number), "its HDU"},
-                               {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
-                               {"MODEL", model.name, "network"},
-                               {"MODELSHA", model.sha256, "SHA-256 of its file"},
-                               {"DEVICE", device_name(stream), ""},
-                               {"THRESH", double(model.procedure.threshold), "score from which a unit is reported"},
-                               {"BACKGND", found.sky.background, "mean background, image units"},
-                               {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
-                               {"SIGMASRC", std::string(found.sky.sigma_estimated ? "image" : "noise model"),
-                                "where SIGMA comes from"},
-                               {"COMPLETE", complete, "F: interrupted, tiles or stars are missing"},
-                               {"NTILES", std::int64_t(found.tiles_done), "tiles looked at"}});
-    for (const auto& [key, value, words] : {std::tuple{"EXPTIME", observation.exptime, "[s] used"},
-                                            {"GAIN", observation.gain, "[electron/adu] used"},
-                                            {"RDNOISE", observation.read_noise, "[electron] per exposure, used"},
-                                            {"MAGZERO", observation.zeropoint, "[mag] of one unit, used"}})
-        if (std::isfinite(value.value))
-            cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
-    if (!observation.magnitude_system.empty()) cards.push_back({"MAGSYS", observation.magnitude_system, ""});
-
-    Table table = blends_table(blends, info);
+    std::vector<Card> cards = cards_of(common, image, model, observation, found);
+    cards.push_back({"DEVICE", device_name(stream), ""});
+    Table table = blends_table(found.rows.blends, info);
     if (!observation.magnitude_system.empty())
         table.cards.push_back({"MAGSYS", observation.magnitude_system, "of MAG"});
     Catalogue catalogue{std::move(cards), {std::move(table)}};
-    if (stars) catalogue.tables.push_back(stars->table(info));
-    const CatalogueImage of{image.header.cards, image.width, image.height, wcs ? &*wcs : nullptr};
+    if (psf) catalogue.tables.push_back(fitted_table(found.rows.sources, *psf, o.stars.psf_error, info));
+    const CatalogueImage of{image.header.cards, image.width, image.height, info.wcs};
     if (regions) regions->write(catalogue, of);
     catalogue.tables.push_back(config_table(model.config));
     out.write(std::move(catalogue), of);
-    if (stars) pictures.write(*stars, common.provenance());
-
-    int counts[classes_in_catalogue] = {};
-    double expected = 0;
-    for (const Blend& b : blends) ++counts[b.stars - 1], expected += b.expected_stars();
-    console.say(
-        "{}: {} blending units in {}x{} px: {} single stars, {} of 2, {} of 3, {} of 4, {} of 5 or more; about {:.0f} "
-        "stars. Background {:.4g}, noise {:.3g} per "
-        "pixel. Wrote {}{}{}",
-        o.image.image, blends.size(), image.width, image.height, counts[0], counts[1], counts[2], counts[3], counts[4],
-        expected, found.sky.background, found.sky.sigma, out.words(), o.regions.empty() ? "" : " and ", o.regions);
-    if (found.cancelled)
-        console.warn("{}: partial: stopped after {} of {} tiles", o.catalogue.output, found.tiles_done, found.tiles);
-    else if (!complete)
-        console.warn("{}: partial: stopped while stars were fitted", o.catalogue.output);
-    return complete ? 0 : interrupt::exit_code();
+    if (found.stars) pictures.write(*found.stars, common.provenance());
+    if (progress && found.complete && found.failed == 0) progress->remove();
+    say_found(o, image, found, out.words(), console);
+    if (!found.complete) return interrupt::exit_code();
+    return found.failed ? exit_partial : 0;
 }
 
 }  // namespace
@@ -235,12 +230,27 @@ Command add_detect(CLI::App& program, Common& common) {
     app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));
     add_star_options(*app, o->stars);
-    app->add_option("--mem-limit", o->mem_limit_mb,
-                    "MB for maps and tiles in work; the image and the catalogue come on top")
-        ->capture_default_str()
-        ->check(CLI::Range(16, 1 << 20));
+    app->add_option("--cosmic-rays", o->cosmic_rays,
+                    "Flag what lies on cosmic rays: auto (in single exposures), on, off")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, CosmicRaySetting>{
+            {"auto", CosmicRaySetting::automatic}, {"on", CosmicRaySetting::on}, {"off", CosmicRaySetting::off}}));
+    app->add_option("--mem-limit", o->memory,
+                    "Memory for what is in work: 2G, 500M, or a number of MB; the program and the catalogue come on "
+                    "top. Never changes a result")
+        ->capture_default_str();
+    app->add_flag("--resume", o->resume,
+                  "Go on with an image of several plates where OUTPUT.progress ends; the bits are those of one run");
     return {app, [o, &common] {
-                return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(*o, common); });
+                return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {
+                    Options one = *o;
+                    one.image.image = image.name;
+                    for (std::string* output :
+                         {&one.catalogue.output, &one.regions, &one.stars.model_image, &one.stars.residual})
+                        *output = image.output(*output);
+                    for (std::string* input : {&one.image.planes.mask, &one.image.planes.weight})
+                        *input = image.input(*input);
+                    return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(one, common); });
+                });
             }};
 }
 

@@ -6,6 +6,7 @@
 #include "io/wcs.h"
 #include "kernels/check.h"
 #include "tools/catalogue_options.h"
+#include "tools/image_list.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
 
@@ -84,7 +85,8 @@ std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::ve
 
 void refuse_to_replace_inputs(const Options& o) {
     for (const std::string& output : {o.catalogue.output, o.stars.model_image, o.stars.residual})
-        for (const std::string& input : {o.image.image, o.image.mask, o.model, o.positions, o.stars.psf}) {
+        for (const std::string& input :
+             {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf}) {
             std::error_code none;
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
@@ -102,7 +104,7 @@ int measure(const Options& o, const Common& common) {
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     const Observation observation = open_observation(o.image, model, console);
     const FitsImage& image = observation.image;
-    const auto wcs = Wcs::from_header(image.header);
+    const auto& wcs = observation.wcs;
     const std::vector<Place> places = read_places(o.positions, wcs ? &*wcs : nullptr, o.pixels, console);
     const auto psf = known_psf(o.stars.psf.empty() ? "model" : o.stars.psf, model, true, o.image, console);
     if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
@@ -161,7 +163,17 @@ Command add_measure(CLI::App& program, Common& common) {
         ->check(CLI::Range(0.0, 1.0));
     app->add_option("--model-image", o->stars.model_image, "Also write sky and stars as fitted");
     app->add_option("--residual", o->stars.residual, "Also write the image without them");
-    return {app, [o, &common] { return measure(*o, common); }};
+    return {app, [o, &common] {
+                return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {
+                    Options one = *o;
+                    one.image.image = image.name;
+                    for (std::string* output : {&one.catalogue.output, &one.stars.model_image, &one.stars.residual})
+                        *output = image.output(*output);
+                    for (std::string* input : {&one.image.planes.mask, &one.image.planes.weight, &one.positions})
+                        *input = image.input(*input);
+                    return measure(one, common);
+                });
+            }};
 }
 
 }  // namespace star

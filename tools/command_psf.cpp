@@ -9,6 +9,7 @@
 #include "io/png.h"
 #include "kernels/check.h"
 #include "tools/command.h"
+#include "tools/observation_options.h"
 #include "tools/psf_file.h"
 #include "tools/psf_measurement.h"
 #include "tools/psf_report.h"
@@ -50,7 +51,7 @@ Subject of_image(const Options& o, Console& console) {
 // --overwrite is for old outputs, not for what this run reads.
 void refuse_to_replace_inputs(const Options& o) {
     for (const std::string& output : {o.output, o.png})
-        for (const std::string& input : {o.compare, o.measure.image, o.measure.mask}) {
+        for (const std::string& input : {o.compare, o.measure.image, o.measure.planes.mask, o.measure.planes.weight}) {
             std::error_code none;
             if (!output.empty() && !input.empty() &&
                 std::filesystem::equivalent(output, parse_image_name(input).file, none))
@@ -114,7 +115,7 @@ Command add_psf(CLI::App& program, Common& common) {
     image->excludes(preset)->excludes(native);
     const auto only = [&](CLI::Option* option) { option->needs(image)->capture_default_str(); };
     auto& m = o->measure;
-    only(app->add_option("--mask", m.mask, "Image: its non-zero pixels are unusable"));
+    add_plane_options(*app, m.planes, image);
     only(app->add_option("--saturate", m.saturate, "Stars that reach this level are left out; default: SATURATE"));
     only(app->add_option("--radius", m.how.radius, "Half-width of the PSF, px")->check(CLI::Range(4, 50)));
     only(app->add_option("--oversampling", m.how.oversampling, "Samples per pixel")->check(CLI::Range(2, 8)));

@@ -14,7 +14,7 @@ Command add_train(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("train", "Train a network on fields simulated as it goes");
     auto o = std::make_shared<Options>();
     app->add_option("-o,--output", o->training.output,
-                    "Where the trained model goes (safetensors); beside it .csv and .checkpoint")
+                    "Where the trained model goes (safetensors); beside it .csv, .svg and .checkpoint")
         ->required();
     app->add_option("--preset", o->preset,
                     "Instrument: csst-g, csst-r, csst-i, csst-paper, hst-acs-f475w-drz, ground-1arcsec");

@@ -69,6 +69,7 @@ void catch_signals() {
     action.sa_flags = SA_RESETHAND;  // a second Ctrl-C ends the program at once
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is then a failed write, with its message
 }
 
 bool requested() { return caught != 0; }

@@ -24,7 +24,8 @@ KnownPsf of_model(const Model& model) {
 
 KnownPsf measured(const ObservationOptions& image, Console& console) {
     PsfMeasurementOptions o;
-    o.image = image.image, o.mask = image.mask, o.saturate = image.saturate;
+    o.image = image.image, o.planes = image.planes, o.saturate = image.saturate;
+    o.window = image.window, o.planes_said = true;
     return {measure_psf_of(o, console).psf, "measured from " + image.image};
 }
 

@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
         "starblend finds the stars in crowded astronomical images: blending units, how many stars each holds, and "
         "where.\n"
         "Exit codes: 0 ok (no star is ok too), 1 internal, 2 usage or configuration, 3 input, 4 output, 5 device or\n"
-        "memory, 130 and 143 after Ctrl-C and SIGTERM."};
+        "memory, 6 partial: some of several images or plates failed, 130 and 143 after Ctrl-C and SIGTERM."};
     program.set_version_flag("--version", version_report());
     program.require_subcommand(1);
     program.fallthrough();  // common options may stand behind the command

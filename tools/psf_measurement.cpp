@@ -4,19 +4,21 @@
 #include "io/fits_image.h"
 #include "io/wcs.h"
 #include "kernels/check.h"
+#include "tools/noise_map.h"
 
 namespace star {
 namespace {
 
-std::vector<std::uint8_t> read_unusable(const std::string& name, const FitsImage& image) {
-    if (name.empty()) return {};
-    const FitsMask mask = read_mask(name);
-    if (mask.width != image.width || mask.height != image.height)
-        fail(Fault::input, name, ": ", mask.width, "x", mask.height, " pixels for an image of ", image.width, "x",
-             image.height);
-    std::vector<std::uint8_t> bad;
-    for (auto bits : mask.pixels) bad.push_back(bits != 0);
-    return bad;
+// What no star may touch: bad and saturated pixels, and those without weight.
+std::vector<std::uint8_t> unusable(const FitsImage& image, const PsfMeasurementOptions& o, Console& console) {
+    Console quiet(Console::Level::quiet);
+    Planes planes = read_planes(o.image, o.window, o.planes, o.planes_said ? quiet : console);
+    if (!planes.noise) return planes.states;
+    const NoiseMap map = noise_map(*planes.noise, planes.weight, image, planes.states);
+    planes.states.resize(image.pixels.size());
+    for (std::size_t i = 0; i < planes.states.size(); ++i)
+        if (!std::isfinite(map.variance[i])) planes.states[i] |= pixel_bad;
+    return planes.states;
 }
 
 double scale_of(const FitsImage& image) {
@@ -27,8 +29,8 @@ double scale_of(const FitsImage& image) {
 }  // namespace
 
 MeasuredPsf measure_psf_of(const PsfMeasurementOptions& o, Console& console) {
-    const FitsImage image = read_image(o.image);
-    const std::vector<std::uint8_t> mask = read_unusable(o.mask, image);
+    const FitsImage image = o.window ? read_image(o.image, *o.window) : read_image(o.image);
+    const std::vector<std::uint8_t> mask = unusable(image, o, console);
     PsfMeasure how = o.how;
     if (!std::isnan(o.saturate))
         how.saturate = o.saturate;

@@ -7,12 +7,16 @@
 #include "io/fits_header.h"
 #include "sim/psf_measure.h"
 #include "tools/console.h"
+#include "tools/planes.h"
 
 namespace star {
 
 struct PsfMeasurementOptions {
-    std::string image, mask;
-    double saturate = NAN;  ///< NAN: the header's SATURATE, or none
+    std::string image;
+    PlaneOptions planes;
+    bool planes_said = false;      ///< what planes go with the image
+    std::optional<Window> window;  ///< the part that is looked at; none: all
+    double saturate = NAN;         ///< NAN: the header's SATURATE, or none
     PsfMeasure how;
 };
 

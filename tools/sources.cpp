@@ -23,13 +23,17 @@ std::int32_t pixel_flags(const FitStar& s, double fwhm, const Observation& o) {
             const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
             const float v = o.image.pixels[i];
             if (!std::isfinite(v)) flags |= flag_not_finite | flag_masked_pixels;
-            if (!o.mask.empty() && o.mask[i]) flags |= flag_masked_pixels;
-            if (v >= o.saturate.value) flags |= flag_saturated;  // false without a level
+            flags |= flags_of(o.state(i));
         }
     return flags;
 }
 
 }  // namespace
+
+std::int32_t flags_of(std::uint8_t state) {
+    return (state & pixel_bad ? flag_masked_pixels : 0) | (state & pixel_cosmic ? flag_cosmic_ray : 0) |
+           (state & pixel_saturated ? flag_saturated : 0);
+}
 
 FitInput::FitInput(const Observation& o, const PreparedSky& sky, double drizzle_sigma, double psf_error)
     : unit_(sky.sigma > 0 ? sky.sigma : 1) {
@@ -39,15 +43,16 @@ FitInput::FitInput(const Observation& o, const PreparedSky& sky, double drizzle_
     for (std::size_t i = 0; i < size; ++i) {
         const float v = o.image.pixels[i];
         pixels_[i] = float(v / unit_), sky_[i] = float(sky.background_map[i] / unit_);
-        const double sigma = (modelled ? o.noise.sigma(sky.background_map[i]) : sky.sigma) /
-                             (unit_ * (modelled ? o.noise.correlation : 1));
-        variance_[i] = float(sigma * sigma);
-        unusable_[i] = (!o.mask.empty() && o.mask[i]) || v >= o.saturate.value;
+        variance_[i] = float(o.empty_variance(i, sky) / (unit_ * unit_));
+        const int x = int(i % std::size_t(o.image.width)), y = int(i / std::size_t(o.image.width));
+        const Region& r = o.fitted;
+        unusable_[i] =
+            (o.state(i) & (pixel_bad | pixel_saturated)) != 0 || x < r.x0 || x >= r.x1 || y < r.y0 || y >= r.y1;
     }
     image_.width = o.image.width, image_.height = o.image.height;
     image_.pixels = pixels_, image_.sky = sky_, image_.variance = variance_, image_.unusable = unusable_;
     image_.electrons_per_unit = modelled ? o.noise.electrons_per_unit * unit_ : 0;
-    image_.drizzle_sigma = modelled ? drizzle_sigma : 0;
+    image_.drizzle_sigma = modelled && o.model_pixels ? drizzle_sigma : 0;
     image_.psf_error = psf_error;
 }
 

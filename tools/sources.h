@@ -13,6 +13,9 @@
 
 namespace star {
 
+/// What a pixel's state (tools/layout.h, PixelState) says about a star on it: bits of FLAGS.
+std::int32_t flags_of(std::uint8_t state);
+
 /// One star. Coordinates in px, pixel edges; fluxes in image units; NaN where undefined.
 struct Source {
     int id = 0;     ///< SOURCE_ID, from 1

@@ -28,14 +28,26 @@ void add_star_options(CLI::App& app, StarOptions& o) {
     app.add_option("--residual", o.residual, "Also write the image without them")->group(group);
 }
 
-Table FittedStars::table(const CatalogueInfo& info, bool upper_limits) const {
-    Table t = sources_table(sources, info, upper_limits);
+namespace {
+
+Table with_psf(Table t, const std::string& psf, double fwhm, double energy, double error, const CatalogueInfo& info) {
     t.cards.insert(t.cards.end(), {{"PSF", psf, "what stars were fitted with"},
-                                   {"PSF_FWHM", psf_fwhm, "[pix] azimuthal average"},
-                                   {"PSFENRGY", psf_energy, "share of a star's light in the PSF's table"},
-                                   {"PSFERROR", psf_error, "of the model, counted as noise"}});
+                                   {"PSF_FWHM", fwhm, "[pix] azimuthal average"},
+                                   {"PSFENRGY", energy, "share of a star's light in the PSF's table"},
+                                   {"PSFERROR", error, "of the model, counted as noise"}});
     if (!info.magnitude_system.empty()) t.cards.push_back({"MAGSYS", info.magnitude_system, "of MAG_PSF"});
     return t;
+}
+
+}  // namespace
+
+Table FittedStars::table(const CatalogueInfo& info, bool upper_limits) const {
+    return with_psf(sources_table(sources, info, upper_limits), psf, psf_fwhm, psf_energy, psf_error, info);
+}
+
+Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error,
+                   const CatalogueInfo& info) {
+    return with_psf(sources_table(sources, info), psf.source, psf.psf.fwhm(), psf.psf.energy(), psf_error, info);
 }
 
 std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, const std::optional<KnownPsf>& psf,
@@ -69,6 +81,11 @@ StarPictures::StarPictures(const StarOptions& o, bool overwrite)
 void StarPictures::refuse() const {
     if (!wanted_.empty())
         fail(Fault::usage, wanted_, ": no PSF is known, so that no star can be drawn; --psf names one");
+}
+
+void StarPictures::refuse_plates(const std::string& image) const {
+    if (!wanted_.empty())
+        fail(Fault::usage, wanted_, ": ", image, " is too large for a picture of it: it is worked on in plates");
 }
 
 void StarPictures::write(const FittedStars& s, const std::vector<Card>& cards) {

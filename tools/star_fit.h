@@ -43,6 +43,10 @@ struct FittedStars {
     Table table(const CatalogueInfo& info, bool upper_limits = false) const;
 };
 
+/// SOURCES of stars fitted with this PSF, with cards that say so.
+Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error,
+                   const CatalogueInfo& info);
+
 /// nullopt without a PSF. An image without a usable pixel has no stars. Says on the console what was found.
 std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& options, const std::optional<KnownPsf>& psf,
                                      const StarQuestion& question, Console& console);
@@ -53,6 +57,8 @@ public:
     StarPictures(const StarOptions& options, bool overwrite);
     /// Throws Error (Fault::usage) if a picture is wanted that no PSF can draw.
     void refuse() const;
+    /// The same of an image in several plates, which is never held whole.
+    void refuse_plates(const std::string& image) const;
     void write(const FittedStars& stars, const std::vector<Card>& cards);
 
 private:

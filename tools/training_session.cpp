@@ -13,6 +13,7 @@
 #include "tools/field_order.h"
 #include "tools/fields.h"
 #include "tools/score_calibration.h"
+#include "tools/training_curves.h"
 #include "tools/trial_fields.h"
 #include "tools/version.h"
 
@@ -49,7 +50,7 @@ private:
     StreamOwner stream_;
     Setup setup_;
     Curriculum curriculum_;
-    std::string config_, checkpoint_path_, log_path_, log_;
+    std::string config_, checkpoint_path_, log_path_, curves_path_, log_;
     TrainingRun run_;
     std::uint64_t seed_;
     std::unique_ptr<FieldSource> source_;
@@ -74,7 +75,7 @@ TrainingSession<T>::TrainingSession(const TrainingOptions& options, const Common
 
     if (options.output == "-") fail(Fault::usage, "-o -: a model needs a file, its checkpoint and log beside it");
     checkpoint_path_ = options.output + ".checkpoint";
-    log_path_ = options.output + ".csv";
+    log_path_ = options.output + ".csv", curves_path_ = options.output + ".svg";
     AtomicFile(options.output, common.overwrite);  // fails now rather than after the training
     if (!options.resume && !common.overwrite && std::filesystem::exists(checkpoint_path_))
         fail(Fault::output, checkpoint_path_, ": exists; --resume goes on from it, --overwrite starts anew");
@@ -161,6 +162,8 @@ void TrainingSession<T>::checkpoint() {
         file.tensors.push_back(make_tensor(t.name, t.shape, t.data, Dtype::f32));
     write_safetensors(checkpoint_path_, file, true);
     write_file(log_path_, log_.data(), log_.size(), true);
+    const std::string curves = training_curves(log_);
+    write_file(curves_path_, curves.data(), curves.size(), true);
 }
 
 template <class T>

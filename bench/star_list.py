@@ -1,0 +1,51 @@
+"""A list of stars that a program found, wherever it came from."""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """xy: (n, 2) 0-based pixels; score: (n,), higher first; mag: (n,). Boxes (n, 4: x0 y0 x1 y1) come with stars (n,)."""
+    xy: Floats
+    score: Floats
+    boxes: Floats | None = None
+    stars: NDArray[np.int64] | None = None
+    mag: Floats | None = None
+
+    def shifted(self, d: Floats) -> Catalogue:
+        return replace(self, xy=self.xy + d, boxes=None if self.boxes is None else self.boxes + np.tile(d, 2))
+
+    def select(self, rows: NDArray[Any]) -> Catalogue:
+        columns = (getattr(self, field.name) for field in fields(self))
+        return Catalogue(*(None if column is None else column[rows] for column in columns))
+
+    def write_csv(self, path: Path) -> None:
+        """For `starblend evaluate --first-pixel 0`."""
+        columns = {"x": self.xy[:, 0], "y": self.xy[:, 1], "score": self.score} | ({} if self.mag is None else {"mag": self.mag})
+        rows = [",".join(repr(float(v)) for v in row) for row in zip(*columns.values())]
+        path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+
+
+def read_blends(path: Path, boxes: bool) -> Catalogue:
+    """Our BLENDS table; FITS pixels are 1-based, so 1 is subtracted from centres and box edges alike."""
+    t = fits.getdata(path, "BLENDS")
+    columns = lambda *names: np.stack([np.asarray(t[n], np.float64) for n in names], axis=1)
+    box = (columns("XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE") - 1, t["NSTARS"].astype(int)) if boxes else ()
+    return Catalogue(columns("X_IMAGE", "Y_IMAGE") - 1, t["SCORE"].astype(np.float64), *box)
+
+
+def read_sources(path: Path) -> Catalogue:
+    """Our SOURCES table: the stars of the PSF fit, by signal-to-noise."""
+    t = fits.getdata(path, "SOURCES")
+    column = lambda name: np.asarray(t[name], np.float64)
+    snr = np.nan_to_num(column("FLUX_PSF") / column("FLUXERR_PSF"))
+    return Catalogue(np.stack([column("X_IMAGE"), column("Y_IMAGE")], axis=1) - 1, snr, mag=column("MAG_PSF"))

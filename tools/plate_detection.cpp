@@ -1,0 +1,166 @@
+// Network, flags and fit of one plate.
+#include "tools/plate_detection.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/check.h"
+
+namespace star {
+namespace {
+
+constexpr int fit_margin =
+    64;  // px around a core that its stars' neighbours lie in: a fit looks 2.5 FWHM around a star
+
+// Sums over a box of whole pixels, and what is wrong with them.
+void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
+    const int W = o.image.width, H = o.image.height;
+    if (b.box.x0 < 0 || b.box.y0 < 0 || b.box.x1 > float(W) || b.box.y1 > float(H)) b.flags |= flag_truncated;
+    const auto clamp = [](float v, int most) { return std::clamp(int(std::lround(v)), 0, most); };
+    const int x0 = clamp(b.box.x0, W), x1 = clamp(b.box.x1, W), y0 = clamp(b.box.y0, H), y1 = clamp(b.box.y1, H);
+    double flux = 0, variance = 0;
+    for (int y = y0; y < y1; ++y)
+        for (int x = x0; x < x1; ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
+            const float v = o.image.pixels[i];
+            if (!std::isfinite(v)) {
+                b.flags |= flag_not_finite | flag_masked_pixels;
+                continue;
+            }
+            b.flags |= flags_of(o.state(i));
+            if (o.state(i) & pixel_bad) continue;
+            flux += double(v) - sky.background_map[i];
+            // independent pixels: resampling moves noise between neighbours but keeps the variance of large sums
+            variance += o.variance(i, sky);
+        }
+    b.flux = flux;
+    b.flux_error = std::sqrt(variance);
+    const bool bright = flux > 0 && std::isfinite(o.zeropoint.value);
+    b.magnitude = bright ? o.zeropoint.value - 2.5 * std::log10(flux) : NAN;
+    b.magnitude_error = bright ? 2.5 / std::log(10.0) * b.flux_error / flux : NAN;
+    const int cx = std::clamp(int(b.x), 0, W - 1), cy = std::clamp(int(b.y), 0, H - 1);
+    b.background = sky.background_map[std::size_t(cy) * std::size_t(W) + std::size_t(cx)];
+}
+
+std::vector<Blend> blends_of(const Detections& found, const Observation& o) {
+    std::vector<Blend> blends;
+    for (const Detection& d : found.units) {
+        Blend b;
+        b.box = d.box;
+        b.x = d.box.x(), b.y = d.box.y();
+        b.score = d.score;
+        b.stars = d.label + 1;
+        double sum = 0;
+        for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
+        for (int k = 0; k < classes_in_catalogue; ++k)
+            b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
+        if (b.stars > 1) b.flags |= flag_blended;
+        double sorted[classes_in_catalogue];
+        std::copy(b.p, b.p + classes_in_catalogue, sorted);
+        std::sort(sorted, sorted + classes_in_catalogue);
+        if (sorted[classes_in_catalogue - 1] - sorted[classes_in_catalogue - 2] < 0.1) b.flags |= flag_low_margin;
+        measure(b, o, found.sky);
+        blends.push_back(b);
+    }
+    return blends;
+}
+
+Region in_plate(const Plate& p) {
+    return {p.core.x0 - p.seen.x0, p.core.y0 - p.seen.y0, p.core.x1 - p.seen.x0, p.core.y1 - p.seen.y0};
+}
+
+std::int64_t usable_in_core(const Observation& o, const Region& core) {
+    std::int64_t n = 0;
+    for (int y = std::max(core.y0, 0); y < std::min(core.y1, o.image.height); ++y)
+        for (int x = std::max(core.x0, 0); x < std::min(core.x1, o.image.width); ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(o.image.width) + std::size_t(x);
+            n += std::isfinite(o.image.pixels[i]) && !(o.state(i) & pixel_bad);
+        }
+    return n;
+}
+
+// As many tiles at once as the memory allows; never a matter of the result.
+template <class T>
+int tiles_in_flight(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate) {
+    const auto bytes = [&](int tiles) {
+        return detector.memory_bytes(stream, plate.seen.height, plate.seen.width, tiles);
+    };
+    const std::int64_t one = bytes(1), more = std::max<std::int64_t>(bytes(2) - one, 1);
+    if (const std::int64_t least = std::max(one, plate_bytes(plate)); least > plan.memory)
+        fail(Fault::device, plan.image.image, ": needs ", (least >> 20) + 1, " MB; --mem-limit allows ",
+             plan.memory >> 20);
+    return int(std::clamp<std::int64_t>(1 + (plan.memory - one) / more, 1, 2 * stream.pool->threads()));
+}
+
+}  // namespace
+
+// Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes.
+std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * 40; }
+
+WholeSky sky_of_plates(Stream stream, const DetectionPlan& plan, const std::vector<Plate>& plates, Console& console) {
+    WholeSky out;
+    double background = 0, variance = 0;
+    Console quiet(Console::Level::quiet);
+    for (std::size_t i = 0; i < plates.size() && !interrupt::requested(); ++i) {
+        console.progress("measuring the sky", std::int64_t(i), std::int64_t(plates.size()), "plate");
+        ObservationOptions options = plan.image;
+        options.window = plates[i].seen, options.repeated = true;
+        try {
+            const Observation o = open_observation(options, plan.model, quiet);
+            const std::int64_t usable = usable_in_core(o, in_plate(plates[i]));
+            if (usable == 0) continue;
+            const PreparedSky sky = prepare_sky(stream, o.sky(), plan.model.procedure);
+            background += sky.background * double(usable), variance += sky.sigma * sky.sigma * double(usable);
+            out.estimated = out.estimated || sky.sigma_estimated;
+            out.usable += usable;
+        } catch (const Error& e) {
+            if (e.fault != Fault::input && e.fault != Fault::device) throw;  // said when it is the plate's turn
+        }
+    }
+    if (out.usable == 0) return out;
+    out.background = background / double(out.usable), out.sigma = std::sqrt(variance / double(out.usable));
+    return out;
+}
+
+template <class T>
+PlateFound detect_plate(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate,
+                        const WholeSky* sky, Observation& o, Console& console) {
+    if (sky) {
+        o.whole_sigma = sky->sigma;
+        const Region core = in_plate(plate);
+        o.fitted = {core.x0 - fit_margin, core.y0 - fit_margin, core.x1 + fit_margin, core.y1 + fit_margin};
+    }
+    const int tiles = tiles_in_flight(stream, detector, plan, plate);
+    Detections found = detector.detect(
+        stream, o.sky(), tiles,
+        [&](int done, int all) {
+            console.progress("detecting", done, all, "tile");
+            return !interrupt::requested();
+        },
+        in_plate(plate));
+    if (sky) found.sky.sigma_estimated = sky->estimated;
+    found.sky.normalised = {};
+    PlateFound out;
+    out.tiles = found.tiles, out.tiles_done = found.tiles_done;
+    out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, in_plate(plate))};
+    mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
+    std::vector<Blend> blends = blends_of(found, o);
+    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, true}, console);
+    out.complete = !found.cancelled && (!stars || stars->complete);
+    std::vector<Source> sources;
+    if (stars) sources = std::move(stars->sources);
+    if (sky) {
+        out.rows = rows_of_plate(std::move(blends), std::move(sources), plate);
+    } else {
+        out.rows = {std::move(blends), std::move(sources)};
+        if (stars) out.stars = std::make_unique<FittedStars>(*std::move(stars));
+    }
+    return out;
+}
+
+template PlateFound detect_plate(Stream, const Detector<float>&, const DetectionPlan&, const Plate&, const WholeSky*,
+                                 Observation&, Console&);
+template PlateFound detect_plate(Stream, const Detector<bf16>&, const DetectionPlan&, const Plate&, const WholeSky*,
+                                 Observation&, Console&);
+
+}  // namespace star
