@@ -151,7 +151,7 @@ CataloguePage catalogue_page(const PageQuestion& q) {
     Json data{{"size", {{"width", width}, {"height", height}}}, {"unit", q.unit}, {"tables", Json::array()}};
     for (const FlagMeaning& m : flag_meanings()) data["flags"].push_back({m.bit, m.words});
     if (q.image) {
-        const PackedPixels pixels = pack_pixels(q.image->pixels, width, height, q.most_bytes * 6 / 10);
+        const PackedPixels pixels = pack_pixels(q.image->pixels, width, height, q.most_bytes * 3 / 4);
         page.words = depth_in_words(pixels);
         data["pixels"] = pixels_json(pixels);
         if (q.psf) data["psf"] = packed_psf(*q.psf);

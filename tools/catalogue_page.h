@@ -24,7 +24,7 @@ struct CataloguePage {
     std::string words;  ///< how deep the pixels are, and what had to be left out
 };
 
-/// At most `most_bytes` long: the image gets up to six tenths (page_pixels.h), BLENDS and SOURCES what is left
+/// At most `most_bytes` long: the image gets up to three quarters (page_pixels.h), BLENDS and SOURCES what is left
 /// (page_table.h). Tables are known by their columns' names; others aren't shown. Works from a file, without a network.
 CataloguePage catalogue_page(const PageQuestion& question);
 
