@@ -56,8 +56,7 @@ int adapt(Options& o, const Common& common) {
 Command add_adapt(CLI::App& program, Common& common) {
     CLI::App* app = program.add_subcommand("adapt", "Fine-tune a trained network to another instrument, in minutes");
     auto o = std::make_shared<Options>();
-    app->add_option("model", o->model,
-                    "Model to start from: a file, or one that is built in; default: the built-in one");
+    app->add_option("model", o->model, "Model to start from: a file, or one that is built in");
     app->add_option("-o,--output", o->training.output,
                     "Where the adapted model goes (safetensors); beside it .csv, .svg and .checkpoint")
         ->required();

@@ -160,12 +160,13 @@ int detect(const Options& o, const Common& common) {
     if (!o.regions.empty()) regions.emplace(CatalogueOptions{o.regions, "reg", "", "", o.catalogue.regions}, replace);
     StarPictures pictures(o.stars, replace);
     common.refuse_configuration("detect");
-    Model model = read_model(o.model);
+    const FitsPlane image = describe_image(o.image.image, true);
+    Model model = read_model(o.model.empty() ? built_in_model(pixel_scale_of(image)) : o.model);
+    if (o.model.empty()) console.say("model {}", model.name);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     check(model.procedure, model.architecture.largest_stride());
     const std::int64_t memory = parse_bytes(o.memory, "--mem-limit");
-    const FitsPlane image = describe_image(o.image.image, true);
     const std::vector<Plate> plates = plates_of(image.width, image.height, model.procedure.core);
     const bool whole = plates.size() == 1;
     if (!whole) pictures.refuse_plates(o.image.image);
@@ -225,7 +226,9 @@ Command add_detect(CLI::App& program, Common& common) {
     auto o = std::make_shared<Options>();
     add_observation_options(*app, o->image);
     add_catalogue_options(*app, o->catalogue, "Catalogue: BLENDS, SOURCES, CONFIG");
-    app->add_option("--model", o->model, "A model file or the name of one built in (default: the only one built in)");
+    app->add_option("--model", o->model,
+                    "A model file or the name of one built in (default: of those built in the one whose pixels are "
+                    "nearest to the image's)");
     app->add_option("--regions", o->regions, "Also write boxes and stars as regions for DS9");
     app->add_option("--threshold", o->threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));

@@ -6,6 +6,7 @@
 #include "io/wcs.h"
 #include "kernels/check.h"
 #include "tools/catalogue_options.h"
+#include "tools/domain.h"
 #include "tools/image_list.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
@@ -100,7 +101,8 @@ int measure(const Options& o, const Common& common) {
     common.refuse_configuration("measure");
     CatalogueWriter out(o.catalogue, common.overwrite);
     StarPictures pictures(o.stars, common.overwrite);
-    const Model model = read_model(o.model);
+    const Model model =
+        read_model(o.model.empty() ? built_in_model(pixel_scale_of(describe_image(o.image.image, true))) : o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     const Observation observation = open_observation(o.image, model, console);
     const FitsImage& image = observation.image;

@@ -54,9 +54,14 @@ Domain domain_of(const Model& model, ThreadPool& pool) {
     return d;
 }
 
+double pixel_scale_of(const FitsPlane& image) {
+    if (const auto wcs = Wcs::from_header(image.header)) return wcs->pixel_scale();
+    return image.number_of("PIXSCALE").value_or(NAN);
+}
+
 Domain domain_of(const Observation& o) {
     Domain d;
-    if (o.wcs) d.pixel_scale = o.wcs->pixel_scale();
+    d.pixel_scale = o.wcs ? o.wcs->pixel_scale() : pixel_scale_of(o.image);
     d.psf_fwhm = measured_fwhm(o);
     return d;
 }

@@ -25,6 +25,9 @@ struct Domain {
 /// where that asks for a file that isn't here.
 Domain domain_of(const Model& model, ThreadPool& pool);
 
+/// Of an image, arcsec: by its WCS, or its card PIXSCALE; NaN if neither says.
+double pixel_scale_of(const FitsPlane& image);
+
 /// Before detection: pixels, and the width of the stars in the middle 1024 x 1024 px, NaN where too few stand alone.
 Domain domain_of(const Observation& o);
 /// After it: noise, density and dynamic range too.

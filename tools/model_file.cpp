@@ -106,6 +106,17 @@ void write_model(const std::string& path, const std::vector<NamedTensor>& tensor
     write_safetensors(path, file, overwrite);
 }
 
+std::string built_in_model(double pixel_scale) {
+    std::string best;
+    double least = INFINITY;
+    if (embedded_models().size() > 1 && pixel_scale > 0)
+        for (const EmbeddedFile& f : embedded_models()) {
+            const double apart = std::fabs(std::log(read_model(std::string(f.name)).pixel_scale / pixel_scale));
+            if (apart < least) least = apart, best = f.name;
+        }
+    return best.empty() ? read_model("").name : best;
+}
+
 std::size_t load_pretrained(const std::string& path, bool whole, Stream stream, Params& params) {
     const TensorFile file = read_safetensors(path);
     const std::string body = "backbone.body.";

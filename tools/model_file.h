@@ -29,6 +29,10 @@ struct Model {
 /// them. Throws Error (Fault::input) naming the file and the key for anything that doesn't fit.
 Model read_model(const std::string& name);
 
+/// The model built in whose training had pixels nearest in size to these (arcsec); the only one where there is one.
+/// Throws Error (Fault::usage) that lists them where there are several and the size is NaN.
+std::string built_in_model(double pixel_scale);
+
 /// A network's tensors as a file, values in half precision if `half`. Atomic.
 /// metadata: "config" (TOML with [network], [procedure], [exposure]...) and whatever else should be known.
 void write_model(const std::string& path, const std::vector<NamedTensor>& tensors,
