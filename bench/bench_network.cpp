@@ -1,16 +1,17 @@
 // The speed of whole networks on one device: a training step and a forward pass, in images and FLOP/s, for `paper` (100
-// px fields enlarged to 800) and `native`. bench/torch_network.py times torchvision's RetinaNet in the same way.
+// px fields enlarged to 800) and `native`; on a CPU also what share of a step its parts take. bench/torch_network.py
+// times torchvision's RetinaNet in the same way.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "bench/layers.h"
+#include "bench/ceiling.h"
+#include "bench/problem.h"
 #include "bench/timing.h"
-#include "kernels/random.h"
 #include "nn/trainer.h"
-#include "tools/setup.h"
+#include "tools/fields.h"
 
 using namespace star;
 using namespace star::bench;
@@ -22,6 +23,7 @@ struct Options {
     int threads = 0, batch = 0;  // batch 0: 16 on a GPU, 1 on a CPU (paper); eight times that for native
     double seconds = 5;          // per row, at least
     std::string only, json;
+    bool parts = false;
 };
 
 double flops(const Network& net) {
@@ -48,6 +50,79 @@ TrainingBatch fields(int batch, int side) {
     return b;
 }
 
+struct Named {
+    std::string network, what;
+    int batch, side;
+    double flops;
+};
+
+void add_row(const Named& n, const Times& t, nlohmann::json& rows) {
+    std::printf(
+        "%-7s %-14s batch %3d of %dx%d px: %9.2f ms +-%4.1f %%  %9.1f images/s  %8.2f GFLOP/s; %9.2f ms of "
+        "processors\n",
+        n.network.c_str(), n.what.c_str(), n.batch, n.side, n.side, 1e3 * t.median, 100 * t.spread, n.batch / t.median,
+        1e-9 * n.flops / t.median, 1e3 * t.least_processor);
+    std::fflush(stdout);
+    rows.push_back({{"network", n.network},
+                    {"what", n.what},
+                    {"batch", n.batch},
+                    {"side", n.side},
+                    {"median_s", t.median},
+                    {"spread", t.spread},
+                    {"least_processor_s", t.least_processor},
+                    {"flops", n.flops}});
+}
+
+Setup setup_of(const std::string& name, int batch, int side) {
+    Config config;
+    config.load_text(preset_text("csst-g"), "csst-g");
+    config.load_text(architecture_text(name), name);
+    config.load_text("[training]\nbatch = " + std::to_string(batch) + "\nside = " + std::to_string(side) + "\n",
+                     "bench");
+    return read_setup(config);
+}
+
+/// The parts of a training step, each timed alone in processor time, beside the step: its convolutions layer by layer,
+/// and what else it does as the difference; and the fields that it eats, simulated, labelled and prepared.
+template <class T>
+void time_parts(const std::string& name, const Options& o, Stream stream, int batch, const Times& step,
+                nlohmann::json& rows) {
+    const double whole = step.least_processor;
+    Ceiling ceiling(*stream.pool);
+    double sum = 0, least = 0;
+    const auto print = [&](const std::string& part, double seconds) {
+        std::printf("  %-40s %9.2f ms of processors, %5.1f %% of the step\n", part.c_str(), 1e3 * seconds,
+                    100 * seconds / whole);
+        rows.push_back({{"network", name}, {"part", part}, {"least_processor_s", seconds}, {"share", seconds / whole}});
+    };
+    for (const char* operation : conv_operations) {
+        double seconds = 0;
+        for (Layer layer : (name == "paper" ? paper_network() : native_network()).layers) {
+            if (!layer.input_gradient && std::string(operation) == "input gradient") continue;
+            layer.x.n = batch;
+            Problem<T> problem(layer, stream);
+            const PairedTimes t = time_in_turns(
+                o.seconds / 50, [&] { problem.queue(operation); }, [&] { ceiling.run(); });
+            seconds += layer.times * t.work.least_processor;
+            least += layer.times * layer.flops() * t.ceiling.least_processor / ceiling.flops();
+        }
+        sum += seconds;
+        print(std::string("convolutions, ") + operation, seconds);
+    }
+    print("all else: norm, ReLU, sums, loss, Adam", whole - sum);
+    print("the convolutions at the ceiling", least);
+    const Setup setup = setup_of(name, batch, 100);
+    FieldSource source(stream, setup, Curriculum(setup.simulator()));
+    std::uint64_t number = 0;
+    const auto fresh = [&] {
+        std::vector<std::uint64_t> numbers(std::size_t(setup.training.fields));
+        for (std::uint64_t& n : numbers) n = number++;
+        source.batch(1, numbers);
+    };
+    const PairedTimes fields = time_in_turns(o.seconds / 5, fresh, [] {});
+    print("beside it: fields of 100x100 px", fields.work.least_processor);
+}
+
 template <class T>
 void time_network(const std::string& name, const Options& o, Stream stream, nlohmann::json& rows) {
     Config config;
@@ -58,49 +133,28 @@ void time_network(const std::string& name, const Options& o, Stream stream, nloh
     const bool gpu = stream.device.kind == Device::Kind::cuda;
     how.batch = (o.batch ? o.batch : gpu ? 16 : 1) * (name == "paper" ? 1 : 8);
     how.height = how.width = name == "paper" ? 100 : 128;
-    const double per_image = name == "paper" ? flops(paper_network()) : flops(native_network()) / 8;
+    const double work = how.batch * (name == "paper" ? flops(paper_network()) : flops(native_network()) / 8);
     Trainer<T> trainer(stream, a, scale, how, 1);
     const TrainingBatch batch = fields(how.batch, how.width);
-    const auto print = [&](const char* what, double work, const Times& t) {
-        std::printf("%-7s %-14s batch %3d of %dx%d px: %9.2f ms +-%4.1f %%  %9.1f images/s  %8.2f TFLOP/s\n",
-                    name.c_str(), what, how.batch, how.width, how.height, 1e3 * t.median, 100 * t.spread,
-                    how.batch / t.median, 1e-12 * work * how.batch / t.median);
-        std::fflush(stdout);
-        rows.push_back({{"network", name},
-                        {"what", what},
-                        {"batch", how.batch},
-                        {"side", how.width},
-                        {"median_s", t.median},
-                        {"spread", t.spread},
-                        {"processor_s", t.processor},
-                        {"flops", work * how.batch}});
+    const auto time = [&](const char* what, double flops, const auto& once) {
+        const Times t = time_in_turns(
+                            o.seconds, [&] { once(), synchronize(stream); }, [] {})
+                            .work;
+        add_row({name, what, how.batch, how.width, flops}, t, rows);
+        return t;
     };
-    const auto nothing_else = [] {};
-    print("training step", 3 * per_image,
-          time_in_turns(
-              o.seconds,
-              [&] {
-                  trainer.step(batch);
-                  synchronize(stream);
-              },
-              nothing_else)
-              .work);
-    print("forward + loss", per_image,
-          time_in_turns(
-              o.seconds,
-              [&] {
-                  trainer.validate(batch, false);
-                  synchronize(stream);
-              },
-              nothing_else)
-              .work);
+    const Times step = time("training step", 3 * work, [&] { trainer.step(batch); });
+    time("forward + loss", work, [&] { trainer.validate(batch, false); });
+    if (o.parts) time_parts<T>(name, o, stream, how.batch, step, rows);
 }
 
 Options parse(int argc, char** argv) {
     Options o;
     for (int i = 1; i < argc; i += 2) {
         const std::string key = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
-        if (key == "--device" && (value == "cpu" || value == "cuda"))
+        if (key == "--parts" && i-- > 0)  // has no value
+            o.parts = true;
+        else if (key == "--device" && (value == "cpu" || value == "cuda"))
             o.device.kind = value == "cuda" ? Device::Kind::cuda : Device::Kind::cpu;
         else if (key == "--threads" && !value.empty())
             o.threads = std::atoi(value.c_str());
@@ -115,8 +169,9 @@ Options parse(int argc, char** argv) {
         else
             fail(Fault::usage, key, ' ', value,
                  ": usage: bench_network [--device cpu|cuda] [--only paper|native] [--batch N] [--threads N] "
-                 "[--seconds PER_ROW] [--json FILE]");
+                 "[--seconds PER_ROW] [--parts] [--json FILE]");
     }
+    if (o.parts && o.device.kind == Device::Kind::cuda) fail(Fault::usage, "--parts: on a CPU alone");
     return o;
 }
 

@@ -13,10 +13,11 @@ struct Times {
     double quartile = 0;   ///< a quarter of the runs are quicker
     double spread = 0;     ///< distance of the quartiles over the median
     double processor = 0;  ///< median of the processor time of all threads: what others on the machine hardly change
+    double least_processor = 0;  ///< and the least of them: what others change least
     int runs = 0;
 
     /// Each run was so many.
-    void divide(int by) { median /= by, best /= by, quartile /= by, processor /= by; }
+    void divide(int by) { median /= by, best /= by, quartile /= by, processor /= by, least_processor /= by; }
 };
 
 struct PairedTimes {
@@ -39,9 +40,13 @@ public:
         std::sort(wall_.begin(), wall_.end());
         std::sort(processor_.begin(), processor_.end());
         const double median = at(wall_, 0.5);
-        return {
-            median, wall_.front(), at(wall_, 0.25), (at(wall_, 0.75) - at(wall_, 0.25)) / median, at(processor_, 0.5),
-            runs()};
+        return {median,
+                wall_.front(),
+                at(wall_, 0.25),
+                (at(wall_, 0.75) - at(wall_, 0.25)) / median,
+                at(processor_, 0.5),
+                processor_.front(),
+                runs()};
     }
 
 private:

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """torchvision's RetinaNet at the paper's setting, timed as bench_network times ours: fields of 100 px enlarged to 800.
 
-  torch_network.py [--device cpu|cuda] [--batch N] [--threads N] [--compile] [--json FILE]
+  torch_network.py [--device cpu|cuda] [--batch N] [--threads N] [--compile] [--ours FILE] [--json FILE]
 
 channels_last; bf16 autocast on a GPU, float on a CPU; five classes, one channel repeated three times as torchvision wants
 it (0.8 % more work than ours, in the first layer). The step is forward, loss, backward and fused Adam, batch norm live.
+--ours: a result of bench_network on the same machine; prints how many times as fast it is, `paper` per image, `native` per
+sky pixel (800x800 pixels are 100x100 of the sky). On a CPU also in processor time, which others on the machine change least.
 """
 import argparse
 import contextlib
@@ -16,6 +18,22 @@ import torch
 import torchvision
 
 
+def compare(ours, theirs):
+    """How many times as fast ours is: per image, and for `native` per sky pixel."""
+    ratios = []
+    for row in ours:
+        peer = next((t for t in theirs if t["what"].split()[0] == row.get("what", "").split(" ")[0]), None)
+        if not peer:
+            continue
+        amount = lambda r, side: r["batch"] * side * side  # sky pixels
+        per = {"network": row["network"], "what": row["what"]}
+        for key in ("median_s", "least_processor_s"):
+            per[key] = (peer[key] / amount(peer, 100)) / (row[key] / amount(row, row["side"]))
+        ratios.append(per)
+        print(f"{row['network']}, {row['what']}: {per['median_s']:.2f} times as fast per sky pixel, {per['least_processor_s']:.2f} in processor time")
+    return ratios
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -23,6 +41,7 @@ def main():
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--compile", action="store_true", help="torch.compile the backbone and the heads")
+    parser.add_argument("--ours")
     parser.add_argument("--json")
     o = parser.parse_args()
     if o.threads:
@@ -67,21 +86,24 @@ def main():
     print(f"torchvision {torchvision.__version__}, PyTorch {torch.__version__}, {name}, compiled: {o.compile}")
     for what, work in (("training step", step), ("forward", forward)):
         net.train(what == "training step")
-        for _ in range(3):
+        for _ in range(3 if gpu else 1):
             work()
         wait()
-        times = []
-        while sum(times) < o.seconds or len(times) < 5:
-            start = time.perf_counter()
+        times, processor = [], []
+        while sum(times) < o.seconds or len(times) < (5 if gpu else 3):
+            start, busy = time.perf_counter(), time.process_time()
             work()
             wait()
             times.append(time.perf_counter() - start)
+            processor.append(time.process_time() - busy)
         median = statistics.median(times)
-        rows.append({"network": "torchvision", "what": what, "batch": batch, "median_s": median})
-        print(f"{what}: batch {batch} of 800x800: {1e3 * median:.1f} ms, {batch / median:.2f} images/s")
+        rows.append({"network": "torchvision", "what": what, "batch": batch, "median_s": median, "least_processor_s": min(processor)})
+        print(f"{what}: batch {batch} of 800x800: {1e3 * median:.1f} ms, {batch / median:.2f} images/s; {1e3 * min(processor):.1f} ms of processors", flush=True)
+    ratios = compare(json.load(open(o.ours))["rows"], rows) if o.ours else []
     if o.json:
         with open(o.json, "w") as out:
-            json.dump({"torch": torch.__version__, "torchvision": torchvision.__version__, "device": name, "compiled": o.compile, "rows": rows}, out, indent=1)
+            json.dump({"torch": torch.__version__, "torchvision": torchvision.__version__, "device": name, "compiled": o.compile,
+                       "date": time.strftime("%Y-%m-%d", time.gmtime()), "rows": rows, "ratios": ratios}, out, indent=1)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ constexpr Shape conv_shape(Shape x, Shape w, Conv how) {
 // Temporary memory comes from `scratch` and is back when the call returns.
 
 /// y[n,i,j,k] = bias[k] + residual[n,i,j,k] + sum_{r,s,c} x[n, i*stride - pad + r, j*stride - pad + s, c] * w[k,r,s,c]
-/// with x = 0 outside the image; then max(., 0) if how.relu; rounded once to T (a CPU rounds the sum to T before it
-/// adds the residual).
+/// with x = 0 outside the image; then max(., 0) if how.relu;
+/// rounded once to T.
 ///   x     (N,H,W,C)   any C >= 1
 ///   w     (K,R,S,C)
 ///   end   or a bias alone

@@ -1,49 +1,53 @@
 // The CPU's convolution and its input gradient: one implicit matrix product, blocked as Goto and van de Geijn (2008)
-// do. The right matrix (weights) is packed once per call; the left one (pixels under the filter) is fetched block by
-// block.
+// do. The right matrix (weights) is packed once per call. The left one (pixels under the filter) is read where it lies,
+// through a pointer per pixel and tap (Dukhan 2019); what isn't float, or has too few channels for that, is copied
+// block by block.
 #include "kernels/conv_plan.h"
-#include "kernels/elementwise.h"
 
 namespace star {
 namespace {
 
-// 16 panels of weights, a depth block of each, take 512 KB: half of a second-level cache of 1 MB.
-constexpr ConvItems most_of_grid{12, 16};
+// One item's pixels. A depth block of them stays in a second-level cache of 512 KB while all panels pass, each of which
+// stays in the first-level cache meanwhile. A run of conv_runs(), so that an item finds its own moments.
+constexpr int item_pixels = 128;
+static_assert(conv_runs({1, item_pixels, 1, 1}).rows_per_run == item_pixels);
+constexpr int least_channels = 8;  // in memory for a pixel to be read where it lies: its pointers must pay
 
 /// One thread's memory.
 struct Worker {
     ConvPixel* pixels;
     std::int64_t *out_at, *sum_at;
-    float *block, *sums;
+    const float** at;
+    float *zeros, *block, *sums;
 };
 
 struct Plan {
     ConvGrid grid;
-    ConvParts blocks;   // of the depth
+    bool direct;  // the source is read where it lies
+    ConvBlocks blocks;
     ConvPanels panels;  // of the output's channels
-    int rows, lanes;
-    ConvItems items;
-    int columns;        // of one item's sums
-    int tiles_fetched;  // at once
+    int groups;         // of panels: so many items for the same pixels
 
-    template <class T>
-    Plan(const ConvGrid& grid, const ConvKernels<T>& kernels, int threads)
+    Plan(const ConvGrid& grid, int lanes, bool is_float, int threads)
         : grid(grid),
-          blocks(grid.depth(), conv_depth),
-          panels(grid.out.c, kernels.lanes),
-          rows(kernels.rows),
-          lanes(kernels.lanes),
-          items(conv_items(ceil_div(grid.pixels(), std::int64_t{rows}), panels.count(), most_of_grid, true, threads)),
-          columns(items.columns * panels.wide),
-          tiles_fetched(std::max(1, std::min(items.rows, conv_depth / std::max(1, blocks.part)))) {}
+          direct(is_float && grid.source.c >= least_channels),
+          blocks(direct ? ConvBlocks(grid.taps_h * grid.taps_w, grid.source.c) : ConvBlocks(1, grid.depth())),
+          panels(grid.out.c, lanes),
+          groups(threads == 1
+                     ? 1
+                     : int(std::min<std::int64_t>(panels.count(), ceil_div(std::int64_t{8} * threads, rows())))) {}
 
-    int item_pixels() const { return items.rows * rows; }
+    std::int64_t rows() const { return ceil_div(grid.pixels(), std::int64_t{item_pixels}); }
+    std::int64_t items() const { return rows() * groups; }
     float* weights(Carve& from) const { return from.take<float>(std::int64_t{grid.depth()} * panels.padded); }
     Worker worker(Carve& from) const {
-        const int pixels = item_pixels();
-        return {from.take<ConvPixel>(pixels), from.take<std::int64_t>(pixels), from.take<std::int64_t>(pixels),
-                from.take<float>(std::int64_t{rows} * tiles_fetched * conv_block_stride),
-                from.take<float>(std::int64_t{pixels} * columns)};
+        return {from.take<ConvPixel>(item_pixels),
+                from.take<std::int64_t>(item_pixels),
+                from.take<std::int64_t>(item_pixels),
+                from.take<const float*>(std::int64_t{item_pixels} * std::max(1, blocks.taps.part)),
+                from.take<float>(direct ? grid.source.c : 0),
+                from.take<float>(direct ? 0 : item_pixels * conv_block_stride),
+                from.take<float>(direct ? 0 : item_pixels * panels.padded)};
     }
     std::int64_t bytes(int threads) const {
         Carve count(nullptr);
@@ -64,7 +68,7 @@ void locate(const Plan& plan, std::int64_t first, int count, const Worker& to) {
         to.out_at[m] = ((n * g.out.h + g.start_h + std::int64_t{i} * g.step_out) * g.out.w + g.start_w +
                         std::int64_t{j} * g.step_out) *
                        g.out.c;
-        to.sum_at[m] = std::int64_t{m} * plan.columns;
+        to.sum_at[m] = std::int64_t{m} * plan.panels.padded;
         if (++j == g.grid_w) {
             j = 0;
             if (++i == g.grid_h) i = 0, ++n;
@@ -74,59 +78,74 @@ void locate(const Plan& plan, std::int64_t first, int count, const Worker& to) {
 
 template <class T>
 struct Outputs {
-    const float* bias;
+    ConvEnd<T> end;
     bool relu;
     T* data;
 };
 
+/// Makes the left matrix of one block for `count` pixels.
+template <class T>
+void set_left(const Plan& plan, const ConvKernels<T>& kernels, const T* source, int block, int count,
+              const Worker& worker, ConvProduct<T>& p) {
+    p.at = worker.at;
+    p.segments = plan.blocks.segments(block), p.length = plan.blocks.length(block);
+    if constexpr (std::is_same_v<T, float>)
+        if (plan.direct) {
+            const ConvPixels pixels{source, worker.zeros, worker.pixels, count};
+            for (int s = 0; s < p.segments; ++s)
+                point(plan.grid, pixels, plan.blocks.tap(block) + s, plan.blocks.channel(block), worker.at + s * count);
+            return;
+        }
+    const ConvGrid& g = plan.grid;
+    const ConvSource<T> from{source, g.source.size(), g.source.h, g.source.w, g.source.c, g.taps_w};
+    kernels.fetch(from, worker.pixels, count, plan.blocks.first(block), plan.blocks.size(block), worker.block);
+    for (int m = 0; m < count; ++m) worker.at[m] = worker.block + m * conv_block_stride;
+}
+
 /// One item: all of the depth for some pixels and some panels.
 template <class T>
 void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* source, const float* weights,
-                   Outputs<T> out, const Worker& worker, std::int64_t item) {
-    const ConvGrid& g = plan.grid;
-    const int groups = ceil_div(plan.panels.count(), plan.items.columns);
-    const std::int64_t first = item / groups * plan.item_pixels();
-    const int count = int(g.pixels() - first < plan.item_pixels() ? g.pixels() - first : plan.item_pixels());
-    const int column = int(item % groups) * plan.columns;
+                   const Outputs<T>& out, const Worker& worker, std::int64_t item) {
+    const std::int64_t first = item / plan.groups * item_pixels;
+    const int count = int(std::min<std::int64_t>(plan.grid.pixels() - first, item_pixels));
+    const int group = int(item % plan.groups), panels = plan.panels.count();
+    const int begin = panels * group / plan.groups, last = panels * (group + 1) / plan.groups - 1;
+    const int column = begin * plan.panels.wide;
     locate(plan, first, count, worker);
-    const ConvSource<T> from{source, g.source.size(), g.source.h, g.source.w, g.source.c, g.taps_w};
+    if (plan.direct) std::fill_n(worker.zeros, plan.grid.source.c, 0.0f);
     ConvProduct<T> p{};
-    p.a = worker.block;
-    p.columns = plan.panels.columns - column < plan.columns ? plan.panels.columns - column : plan.columns;
+    p.rows = count;
+    p.columns = last * plan.panels.wide + plan.panels.valid(last) - column;
+    p.out_at = worker.out_at;
     if constexpr (std::is_same_v<T, float>)
-        p.sum = out.data + column;
+        p.sum = out.data + column, p.sum_at = worker.out_at;
     else
-        p.sum = worker.sums;
-    p.bias = out.bias ? out.bias + column : nullptr;
+        p.sum = worker.sums + column, p.sum_at = worker.sum_at;
+    p.bias = out.end.bias ? out.end.bias + column : nullptr;
+    p.residual = out.end.residual.data ? out.end.residual.data + column : nullptr;
     p.relu = out.relu;
-    const int parts =
-        ceil_div(count, plan.rows * plan.tiles_fetched);  // equal ones: no row is computed that isn't wanted
     for (int b = 0; b < plan.blocks.count(); ++b) {
-        p.depth = plan.blocks.size(b);
-        p.b = weights + std::int64_t{plan.blocks.first(b)} * plan.panels.padded + std::int64_t{column} * p.depth;
+        set_left(plan, kernels, source, b, count, worker, p);
+        p.b = weights + std::int64_t{plan.blocks.first(b)} * plan.panels.padded +
+              std::int64_t{column} * plan.blocks.size(b);
         p.add = b > 0;
-        const bool finished = b + 1 == plan.blocks.count();
-        p.out = finished ? out.data + column : nullptr;
-        // A tile's pixels (of a shallow sum: several tiles') stay in the first-level cache while they pass all panels.
-        for (int part = 0; part < parts; ++part) {
-            const int begin = int(std::int64_t{count} * part / parts),
-                      end = int(std::int64_t{count} * (part + 1) / parts);
-            kernels.fetch(from, worker.pixels + begin, end - begin, plan.blocks.first(b), p.depth, worker.block,
-                          conv_block_stride, conv_block_stride);
-            p.rows = end - begin;
-            p.out_at = worker.out_at + begin;
-            p.sum_at = (std::is_same_v<T, float> ? worker.out_at : worker.sum_at) + begin;
-            kernels.multiply(p);
-        }
+        p.out = b + 1 == plan.blocks.count() ? out.data + column : nullptr;
+        kernels.multiply(p);
+    }
+    if (out.end.moments) {  // of what is still in the cache
+        const std::int64_t channels = plan.grid.out.c;
+        kernels.moments(p.out + first * channels, channels, count, p.columns,
+                        out.end.moments + first / item_pixels * 3 * channels + column, channels);
     }
 }
 
 /// pack(block, panel, to) fills one panel of one depth block.
 template <class T, class Pack>
-void convolve(Stream stream, const ConvGrid& grid, const T* source, Pack pack, Outputs<T> out, std::byte* workspace) {
+void convolve(Stream stream, const ConvGrid& grid, const T* source, Pack pack, const Outputs<T>& out,
+              std::byte* workspace) {
     if (grid.pixels() == 0) return;
     const ConvKernels<T>& kernels = conv_kernels<T>(stream.pool->isa());
-    const Plan plan(grid, kernels, stream.pool->threads());
+    const Plan plan(grid, kernels.lanes, std::is_same_v<T, float>, stream.pool->threads());
     Carve carve(workspace);
     float* weights = plan.weights(carve);
     std::byte* workers = workspace + carve.used();
@@ -139,9 +158,7 @@ void convolve(Stream stream, const ConvGrid& grid, const T* source, Pack pack, O
              weights + std::int64_t{plan.blocks.first(block)} * plan.panels.padded +
                  std::int64_t{panel} * plan.panels.wide * plan.blocks.size(block));
     });
-    const std::int64_t items =
-        ceil_div(grid.pixels(), std::int64_t{plan.item_pixels()}) * ceil_div(panels, plan.items.columns);
-    stream.pool->for_each(items, [&](std::int64_t item, int worker) {
+    stream.pool->for_each(plan.items(), [&](std::int64_t item, int worker) {
         Carve mine(workers + worker * one.used());
         convolve_item(plan, kernels, source, weights, out, plan.worker(mine), item);
     });
@@ -149,7 +166,8 @@ void convolve(Stream stream, const ConvGrid& grid, const T* source, Pack pack, O
 
 std::int64_t workspace_of(Stream stream, const ConvGrid& grid) {
     if (grid.pixels() == 0) return 0;
-    return Plan(grid, conv_kernels<float>(stream.pool->isa()), stream.pool->threads()).bytes(stream.pool->threads());
+    const int lanes = conv_kernels<float>(stream.pool->isa()).lanes, threads = stream.pool->threads();
+    return std::max(Plan(grid, lanes, true, threads).bytes(threads), Plan(grid, lanes, false, threads).bytes(threads));
 }
 
 }  // namespace
@@ -164,11 +182,7 @@ void conv_forward(Stream stream, View<const T> x, View<const T> w, ConvEnd<T> en
         kernels.pack_columns(w.data + std::int64_t{panel} * plan.panels.wide * depth + plan.blocks.first(block), depth,
                              plan.panels.valid(panel), plan.blocks.size(block), to, plan.panels.width(panel));
     };
-    const bool relu = how.relu && !end.residual.data;
-    convolve(stream, forward_grid(x.shape, w.shape, how), x.data, pack, Outputs<T>{end.bias, relu, y.data}, workspace);
-    // What follows reads y again, from a cache: the product bounds the time here.
-    if (end.residual.data) add<T>(stream, y, end.residual, how.relu, y);
-    if (end.moments) batch_norm_moments<T>(stream, y, conv_runs(y.shape), end.moments);
+    convolve(stream, forward_grid(x.shape, w.shape, how), x.data, pack, Outputs<T>{end, how.relu, y.data}, workspace);
 }
 
 template <class T>
@@ -191,7 +205,7 @@ void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv 
                 }
             };
             convolve(stream, backward_grid(dx.shape, w.shape, how, phase_h, phase_w), dy.data, pack,
-                     Outputs<T>{nullptr, false, dx.data}, workspace);
+                     Outputs<T>{{}, false, dx.data}, workspace);
         }
 }
 

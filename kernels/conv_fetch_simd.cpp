@@ -29,6 +29,12 @@ template <class T>
     if (i < count) copy_some(to + i, from + i, count - i);
 }
 
+/// Whole vectors: up to one too many is read and written.
+template <class T>
+[[gnu::always_inline]] inline void copy_whole(float* to, const T* from, int count) {
+    for (int i = 0; i < count; i += lanes) store(to + i, load(from + i));
+}
+
 [[gnu::always_inline]] inline void clear(float* to, int count) {
     int i = 0;
     for (; i + lanes <= count; i += lanes) store(to + i, Vector{});
@@ -55,9 +61,7 @@ template <class T>
 /// Depth indices that lie side by side both in the image and in what is fetched.
 struct Piece {
     int r, begin, length;  // row of the filter; place and number of elements in it
-    int whole;             // the length, or more if whole vectors may be written
-    std::int64_t at;       // where the first pixel's go
-    int stride;            // and how far the next pixel's are
+    int at;                // where they go
 };
 
 /// Copies what lies in the image, and clears the rest.
@@ -81,18 +85,17 @@ void fetch_pieces(const ConvSource<T>& source, const ConvPixel* pixels, int coun
                   float* to) {
     const Piece& last = pieces[number - 1];
     const std::int64_t row = std::int64_t{source.w} * source.c;
-    for (int m = 0; m < count; ++m) {
+    for (int m = 0; m < count; ++m, to += conv_block_stride) {
         const ConvPixel p = pixels[m];
         const std::int64_t from = p.image + p.row * row + std::int64_t{p.column} * source.c;
         if (p.row + pieces[0].r >= 0 && p.row + last.r < source.h && p.column >= 0 &&
             p.column + source.taps <= source.w &&
             from + last.r * row + last.begin + last.length + lanes <= source.size) {
             for (int i = 0; i < number; ++i)
-                copy(to + pieces[i].at + std::int64_t{m} * pieces[i].stride,
-                     source.data + from + pieces[i].r * row + pieces[i].begin, pieces[i].whole);
+                copy_whole(to + pieces[i].at, source.data + from + pieces[i].r * row + pieces[i].begin,
+                           pieces[i].length);
         } else {
-            for (int i = 0; i < number; ++i)
-                fetch_clipped(source, p, pieces[i], to + pieces[i].at + std::int64_t{m} * pieces[i].stride);
+            for (int i = 0; i < number; ++i) fetch_clipped(source, p, pieces[i], to + pieces[i].at);
         }
     }
 }
@@ -107,24 +110,15 @@ Vector load_some(const T* from, int count) {
 }  // namespace
 
 template <class T>
-void conv_fetch(const ConvSource<T>& source, const ConvPixel* pixels, int count, int first, int depth, float* to,
-                int wide, int last) {
+void conv_fetch(const ConvSource<T>& source, const ConvPixel* pixels, int count, int first, int depth, float* to) {
     constexpr int most = 16;
     Piece pieces[most];
     const int run = source.taps * source.c;
     int number = 0;
     for (int d = 0; d < depth;) {
-        const int r = (first + d) / run, begin = (first + d) % run, panel = d / wide, column = d % wide;
-        const int stride = (panel + 1) * wide < depth ? wide : last;
-        int length = run - begin < wide - column ? run - begin : wide - column;
-        if (depth - d < length) length = depth - d;
-        const int vectors = (length + lanes - 1) / lanes * lanes;
-        pieces[number++] = {r,
-                            begin,
-                            length,
-                            column + vectors <= stride ? vectors : length,
-                            std::int64_t{panel} * count * wide + column,
-                            stride};
+        const int r = (first + d) / run, begin = (first + d) % run;
+        const int length = run - begin < depth - d ? run - begin : depth - d;
+        pieces[number++] = {r, begin, length, d};
         d += length;
         if (number == most || d == depth) {
             fetch_pieces(source, pixels, count, pieces, number, to);
@@ -159,10 +153,24 @@ void conv_pack_rows(const T* from, std::int64_t stride, int columns, int depth, 
 
 template <class T>
 void conv_pack_tiles(const T* from, std::int64_t stride, int rows, int depth, float* to) {
-    for (int m = 0; m < rows; m += tile_rows) {
-        const int count = rows - m < tile_rows ? rows - m : tile_rows;
-        for (int d = 0; d < depth; ++d, to += tile_rows) copy(to, from + d * stride + m, count);
-    }
+    constexpr int vectors = (tile_rows + lanes - 1) / lanes;
+    constexpr int strip = 16;  // of the depth at a time: the first-level cache keeps its lines for the next tiles
+    for (int first = 0; first < depth; first += strip)
+        for (int m = 0; m < rows; m += tile_rows) {
+            const T* source = from + first * stride + m;
+            float* row = to + m / tile_rows * conv_tile_size(depth, tile_rows) + first * tile_rows;
+            const int last = depth - first < strip ? depth : first + strip;
+            const int count = rows - m < tile_rows ? rows - m : tile_rows;
+            // Whole vectors where there is something to read: the tile's next row overwrites what is too much.
+            const bool whole = m + vectors * lanes <= rows;
+            for (int d = first; d < last; ++d, source += stride, row += tile_rows) {
+                __builtin_prefetch(source + strip * stride);  // the next strip, from afar
+                if (whole)
+                    copy_whole(row, source, tile_rows);
+                else
+                    copy(row, source, count);
+            }
+        }
 }
 
 template <class T>
@@ -177,6 +185,42 @@ void conv_sum_rows(const T* from, std::int64_t stride, int columns, int depth, b
         float s = 0;
         for (int d = 0; d < depth; ++d) s += load_one(from + d * stride + n);
         sums[n] = add ? sums[n] + s : s;
+    }
+}
+
+/// Of `vectors` vectors of columns: their sums stay in registers.
+template <int vectors, class T>
+[[gnu::always_inline]] inline void moments_of(const T* y, std::int64_t stride, int rows, float* to, std::int64_t step) {
+    Vector mean[vectors] = {}, sum[vectors] = {}, square[vectors] = {};
+    for (int m = 0; m < rows; ++m)
+        for (int v = 0; v < vectors; ++v) mean[v] += load(y + m * stride + v * lanes);
+    for (int v = 0; v < vectors; ++v) mean[v] /= all(float(rows));
+    for (int m = 0; m < rows; ++m)
+        for (int v = 0; v < vectors; ++v) {
+            const Vector d = load(y + m * stride + v * lanes) - mean[v];
+            sum[v] += d, square[v] += d * d;
+        }
+    for (int v = 0; v < vectors; ++v) {
+        store(to + v * lanes, mean[v]);
+        store(to + step + v * lanes, sum[v]);
+        store(to + 2 * step + v * lanes, square[v]);
+    }
+}
+
+template <class T>
+void conv_moments(const T* y, std::int64_t stride, int rows, int columns, float* to, std::int64_t step) {
+    int n = 0;
+    for (; n + 4 * lanes <= columns; n += 4 * lanes) moments_of<4>(y + n, stride, rows, to + n, step);
+    for (; n + lanes <= columns; n += lanes) moments_of<1>(y + n, stride, rows, to + n, step);
+    for (; n < columns; ++n) {
+        float mean = 0, sum = 0, square = 0;
+        for (int m = 0; m < rows; ++m) mean += load_one(y + m * stride + n);
+        mean /= float(rows);
+        for (int m = 0; m < rows; ++m) {
+            const float d = load_one(y + m * stride + n) - mean;
+            sum += d, square += d * d;
+        }
+        to[n] = mean, to[step + n] = sum, to[2 * step + n] = square;
     }
 }
 
@@ -195,7 +239,8 @@ template <class T>
 constexpr ConvKernels<T> table{tile_rows,         lanes,
                                conv_fetch<T>,     conv_pack_columns<T>,
                                conv_pack_rows<T>, conv_pack_tiles<T>,
-                               conv_multiply<T>,  conv_sum_rows<T>,
+                               conv_multiply<T>,  conv_multiply_packed,
+                               conv_sum_rows<T>,  conv_moments<T>,
                                conv_add_parts};
 const ConvKernels<float> conv_kernels_float = table<float>;
 const ConvKernels<bf16> conv_kernels_bf16 = table<bf16>;

@@ -54,25 +54,15 @@ ConvGrid backward_grid(Shape x, Shape w, Conv how, int phase_h, int phase_w) {
             .step_out = how.stride};
 }
 
-ConvItems conv_items(std::int64_t tiles, int panels, ConvItems most, bool columns_last, int threads) {
-    const int wanted = threads == 1 ? 1 : 8 * threads, least = 4;  // tiles: a panel fetched from afar pays from here on
-    ConvItems size{int(tiles < most.rows ? tiles : most.rows), panels < most.columns ? panels : most.columns};
-    const auto enough = [&] {
-        return ceil_div(tiles, std::int64_t{size.rows}) * ceil_div(panels, size.columns) >= wanted;
-    };
-    const auto cut_rows = [&](int down_to) {
-        while (!enough() && size.rows > down_to) size.rows = size.rows / 2 > down_to ? ceil_div(size.rows, 2) : down_to;
-    };
-    const auto cut_columns = [&] {
-        while (!enough() && size.columns > 1) size.columns = ceil_div(size.columns, 2);
-    };
-    if (columns_last) cut_rows(least);
-    cut_columns();
-    cut_rows(columns_last ? 1 : least);
-    // Equal items.
-    size.rows = int(ceil_div(tiles, ceil_div(tiles, std::int64_t{size.rows})));
-    size.columns = ceil_div(panels, ceil_div(panels, size.columns));
-    return size;
+void point(const ConvGrid& g, const ConvPixels& of, int tap, int channel, const float** at) {
+    const int r = tap / g.taps_w, s = tap % g.taps_w;
+    for (int m = 0; m < of.count; ++m) {
+        const ConvPixel& p = of.pixels[m];
+        const int row = p.row + r, column = p.column + s;
+        const bool inside = unsigned(row) < unsigned(g.source.h) && unsigned(column) < unsigned(g.source.w);
+        const std::int64_t from = p.image + (std::int64_t{row} * g.source.w + column) * g.source.c + channel;
+        at[m] = inside ? of.source + from : of.zeros;
+    }
 }
 
 }  // namespace star

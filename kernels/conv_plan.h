@@ -23,6 +23,16 @@ ConvGrid forward_grid(Shape x, Shape w, Conv how);
 /// r = phase_h + stride * (taps_h - 1 - q) for q = 0...taps_h - 1. There may be no taps (dx = 0) or no such pixel.
 ConvGrid backward_grid(Shape x, Shape w, Conv how, int phase_h, int phase_w);
 
+/// Where a float source is read where it lies: some pixels of it, and zeros (source.c of them) for what lies outside.
+struct ConvPixels {
+    const float *source, *zeros;
+    const ConvPixel* pixels;
+    int count;
+};
+
+/// at[m] = pixel m's source under a tap (r * taps_w + s), from a channel on; zeros outside the image.
+void point(const ConvGrid&, const ConvPixels&, int tap, int channel, const float** at);
+
 /// Bytes handed out front to back, each piece aligned to a cache line. Counts only, while there is no memory.
 class Carve {
 public:
@@ -40,31 +50,41 @@ private:
     std::int64_t used_ = 0;
 };
 
-/// Columns of weights (or of dw) in panels of 2 * lanes; the last one may be one vector wide.
+/// Columns of weights in panels of two vectors; the last one has three rather than leave one over.
 struct ConvPanels {
     int columns, wide, padded;  // wanted; in a whole panel; with the last panel's filling
     ConvPanels(int columns, int lanes) : columns(columns), wide(2 * lanes), padded(round_up(columns, lanes)) {}
-    int count() const { return ceil_div(columns, wide); }
-    int width(int panel) const { return padded - panel * wide < wide ? padded - panel * wide : wide; }
-    int valid(int panel) const { return columns - panel * wide < wide ? columns - panel * wide : wide; }
+    int count() const { return padded < wide ? 1 : padded / wide; }
+    int width(int panel) const { return panel + 1 < count() ? wide : padded - panel * wide; }
+    int valid(int panel) const { return panel + 1 < count() ? wide : columns - panel * wide; }
 };
 
-/// Cuts [0, total) into as few equal parts as keep within `most`, in multiples of 8. Part i starts at i * part.
+/// Cuts [0, total) into as few equal parts as keep within `most`, in multiples of `unit`. Part i starts at i * part.
 struct ConvParts {
     int total, part;
-    ConvParts(int total, int most)
-        : total(total), part(round_up(ceil_div(total, total > most ? ceil_div(total, most) : 1), 8)) {}
+    ConvParts(int total, int most, int unit = 8)
+        : total(total), part(round_up(ceil_div(total, total > most ? ceil_div(total, most) : 1), unit)) {}
     int count() const { return total > part ? ceil_div(total, part) : 1; }
     int first(int i) const { return i * part; }
     int size(int i) const { return total - first(i) < part ? total - first(i) : part; }
 };
 
-/// One item of work covers `rows` tiles by `columns` panels.
-struct ConvItems {
-    int rows, columns;
+/// Cuts a depth of `taps` times `channels` into blocks of at most conv_depth: of whole taps, or of a part of one.
+struct ConvBlocks {
+    int channels;
+    ConvParts taps, parts;  // of the taps; of one tap's channels
+    ConvBlocks(int taps, int channels)
+        : channels(channels),
+          taps(taps, channels < conv_depth ? conv_depth / channels : 1, 1),
+          parts(channels, conv_depth) {}
+    int count() const { return taps.count() * parts.count(); }
+    int tap(int block) const { return taps.first(block / parts.count()); }
+    int segments(int block) const { return taps.size(block / parts.count()); }
+    int channel(int block) const { return parts.first(block % parts.count()); }
+    int length(int block) const { return parts.size(block % parts.count()); }
+    int first(int block) const { return tap(block) * channels + channel(block); }
+    int size(int block) const { return segments(block) * length(block); }
+    int most() const { return taps.part * parts.part; }
 };
-
-/// Large items, but several for each thread. most: what fits the caches; the columns are cut last if `columns_last`.
-ConvItems conv_items(std::int64_t tiles, int panels, ConvItems most, bool columns_last, int threads);
 
 }  // namespace star

@@ -10,12 +10,17 @@
 namespace star::STAR_ISA {
 namespace {
 
+// tile_rows: of a tile two vectors wide; rows_of(): of one that is so many wide, as its sums, a row of b and a value of
+// a take the registers. One vector: two units times a latency of four cycles want eight sums.
 #if defined(__AVX512F__)
 constexpr int lanes = 16, tile_rows = 14;  // 28 sums, 2 columns, 1 row value: 31 of 32 registers
+constexpr int rows_of(int vectors) { return vectors == 3 ? 9 : tile_rows; }
 #elif defined(__AVX2__)
 constexpr int lanes = 8, tile_rows = 6;  // 12 sums: 15 of 16 registers
+constexpr int rows_of(int vectors) { return vectors == 3 ? 4 : vectors == 2 ? tile_rows : 8; }
 #else
 constexpr int lanes = 4, tile_rows = 6;  // likewise, and one for the product
+constexpr int rows_of(int vectors) { return vectors == 3 ? 3 : vectors == 2 ? tile_rows : 8; }
 #endif
 
 typedef float Vector __attribute__((vector_size(lanes * 4)));

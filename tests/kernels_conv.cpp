@@ -203,6 +203,40 @@ TEST_CASE_TEMPLATE("an image gives the same bits in any batch, and weight gradie
         }
 }
 
+TEST_CASE_TEMPLATE(
+    "bias, residual and ReLU join the sum before its one rounding; moments are those of what was written", T, float,
+    bf16) {
+    for (const ConvCase& c : conv_cases()) {
+        CAPTURE(c.name);
+        Conv how = c.how;
+        how.relu = true;
+        Run<T> run(c);
+        const auto residual = uniform_values<T>(c.y().size(), 9);
+        const std::vector<double> bias(run.bias.begin(), run.bias.end());
+        Sums sums = conv_forward_sums(run.x.data(), c.x, run.w.data(), c.w(), bias.data(), how);
+        for (std::int64_t i = 0; i < c.y().size(); ++i) sums.add(i, number(residual[std::size_t(i)]));
+        auto want = sums.bounded<T>(c.r * c.s * c.x.c + 3.0);
+        for (Bounded& b : want) b.value = std::max(b.value, 0.0);  // brings no two numbers further apart
+        const BatchNormRuns runs = conv_runs(c.y());
+        const std::int64_t moments = runs.count * 3 * c.k;
+        for (Isa isa : instruction_sets())
+            for (int threads : {1, 3}) {
+                CAPTURE(isa_name(isa));
+                ThreadPool pool(threads, isa);
+                const Stream stream{.device = {}, .pool = &pool};
+                Arena scratch = arena_for(run, stream, how);
+                Guarded<float> found(moments), plain(moments);
+                conv_forward<T>(stream, run.x_view(), run.w_view(),
+                                {run.bias.data(), {residual.data(), c.y()}, found.data()}, how, run.y.view(c.y()),
+                                scratch);
+                CHECK(all_close(run.y, want));
+                batch_norm_moments<T>(stream, run.y.view(c.y()), runs, plain.data());
+                CHECK(same_bits(found, plain));
+                CHECK((run.y.intact() && found.intact()));
+            }
+    }
+}
+
 TEST_CASE("small integers come out exactly, and NaN and infinity go where they belong") {
     ThreadPool pool(2);
     const Stream stream{.device = {}, .pool = &pool};

@@ -66,8 +66,8 @@ bool warn_of_departures(const std::vector<std::string>& list, const std::string&
     std::string text;
     for (const std::string& what : list) text += (text.empty() ? "" : ", ") + what;
     console.warn(
-        "{}: outside what model {} was trained on (in brackets): {}; every row is flagged. Another --model, or "
-        "one of your own: starblend train with --preset or --config for this instrument",
+        "{}: outside what model {} was trained on (in brackets): {}; every row is flagged. Another --model, or one "
+        "of your own: starblend adapt, or train, with this instrument's --preset or --config",
         image, model, text);
     return false;
 }
