@@ -68,7 +68,7 @@ PackedPixels pack_pixels(const std::vector<float>& image, int width, int height,
         p.width = (width + p.bin - 1) / p.bin, p.height = (height + p.bin - 1) / p.bin;
         const PictureLevels levels = picture_levels(pixels);
         p.sky = levels.middle, p.noise = levels.noise, p.top = levels.top;
-        for (const double fine : {16.0, 8.0, 4.0, 2.0, 1.4, 1.0}) {
+        for (const double fine : {16.0, 8.0, 4.0, 2.0, 1.4, 1.0, 0.7}) {
             p.per_e = 25 * fine, p.step_sky = 1 / fine, p.step_bright = 1 / p.per_e;
             p.unit = p.noise * p.step_sky * p.per_e;
             if (expected_bytes(pixels, p) > double(most_bytes)) continue;
