@@ -56,12 +56,16 @@ TEST_CASE("outputs: refused before the work") {
     const auto each = [&](const std::string& command) {
         b.refused(command + " -o there.fits", 4, {"there.fits", "--overwrite"});
         b.refused(command + " -o absent/out.fits", 4, {"absent/out.fits"});
-        b.refused(command + " -o folder", 4, {"folder"});
-        b.refused(command + " -o folder --overwrite", 4, {"folder"});
     };
     each("simulate -q");
     each("detect -q field.fits --model m.safetensors");
     each("train -q --set training.steps=1 " + tiny_network);
+    for (const std::string overwrite : {"", " --overwrite"}) {
+        b.refused("simulate -q -o folder" + overwrite, 4, {"folder"});
+        b.refused("train -q -o folder --set training.steps=1 " + tiny_network + overwrite, 4, {"folder"});
+    }
+    b.must("detect -q field.fits --model m.safetensors -o folder");  // takes folders: a catalogue per image
+    CHECK(std::filesystem::exists(b.path / "folder/field_cat.fits"));
     const std::string both = "detect -q field.fits --model m.safetensors -o out.fits ";
     b.refused(both + "--regions there.fits", 4, {"there.fits", "--overwrite"});
     b.refused(both + "--regions absent/out.reg", 4, {"absent/out.reg"});

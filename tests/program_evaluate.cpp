@@ -131,7 +131,7 @@ TEST_CASE("evaluate: mistakes have one line and their exit code") {
     refused("places.csv --truth truth.fits", 3, "no column for x");
     folder.put("nan.csv", "x,y\n1,nan\n");
     refused("nan.csv --truth truth.fits", 3, "row 1: y");
-    refused("nan.csv --truth truth.fits --columns x=a,z=b", 2, "--columns");
+    refused("nan.csv --truth truth.fits --columns x=a,z=b", 2, "columns z=b");
     refused("nan.csv --truth truth.fits --csv - --html -", 2, "standard output");
     refused("nan.csv --truth truth.fits --oracle", 2, "--model");
     refused("absent.fits --truth truth.fits", 3, "absent.fits");
