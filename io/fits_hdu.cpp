@@ -6,13 +6,13 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
+#include "io/letter_case.h"
 #include "kernels/check.h"
 
 namespace star {
@@ -21,11 +21,6 @@ namespace {
 constexpr std::int64_t card_size = 80;
 constexpr std::int64_t max_cards = 100000;    // 8 MB of header; the longest known real ones have some 10,000
 constexpr std::int64_t deflate_ratio = 1032;  // deflate can't expand by more: 258 bytes from 2 bits
-
-std::string upper(std::string s) {
-    for (char& c : s) c = char(std::toupper(static_cast<unsigned char>(c)));
-    return s;
-}
 
 std::int64_t times(std::int64_t a, std::int64_t b, const std::string& where) {
     std::int64_t product;

@@ -8,6 +8,7 @@
 
 #include "io/big_endian.h"
 #include "io/fits_compressed.h"
+#include "io/fits_keys.h"
 #include "io/fits_window.h"
 #include "kernels/check.h"
 
@@ -127,10 +128,8 @@ Layout layout_of(const Hdu& hdu, const FitsPlane& plane) {
 
 /// Whether a card describes its own HDU and is never inherited.
 bool own_card(const std::string& key) {
-    static constexpr const char* own[] = {
-        "SIMPLE", "BITPIX",   "EXTEND",  "PCOUNT",   "GCOUNT",  "GROUPS",  "BSCALE",  "BZERO",    "BLANK", "EXTNAME",
-        "EXTVER", "EXTLEVEL", "INHERIT", "CHECKSUM", "DATASUM", "COMMENT", "HISTORY", "CONTINUE", ""};
-    return key.starts_with("NAXIS") || std::find(std::begin(own), std::end(own), key) != std::end(own);
+    static constexpr const char* own[] = {"EXTVER", "EXTLEVEL", "INHERIT", "COMMENT", "HISTORY", "CONTINUE", ""};
+    return is_structural(key) || std::find(std::begin(own), std::end(own), key) != std::end(own);
 }
 
 /// INHERIT = T (FITS standard 4.0, section 4.4.2.6): what an extension doesn't say, its file's primary header does.

@@ -10,8 +10,8 @@ namespace star {
 
 struct bf16;
 
-/// Depth is the index that is summed over. Longer sums are cut into blocks: 320 rows of a panel, two AVX2 vectors wide,
-/// take 20 KB of a first-level cache of 32 KB (AVX-512: 40 of 48), which leaves room for what streams past it.
+/// Depth is the index that is summed over. Longer sums are cut into blocks: so many rows of a panel, two AVX2 vectors
+/// wide, take 16 KB of a first-level cache of 32 KB (AVX-512: 32 of 48), which leaves room for what streams past it.
 inline constexpr int conv_depth = 256;
 /// Distance of rows in a fetched block, in floats: leaves room for one vector too many, and puts equal columns of
 /// consecutive rows into different sets of the first-level cache.

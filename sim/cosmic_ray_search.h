@@ -27,6 +27,8 @@ double star_contrast(const Psf& psf);
 /// things are not the paper's equations: the kernel is the author's program's, four times that of equation 3, so that a
 /// single pixel of n sigma has a significance of n; and the fine structure is the largest within 2 px, since around a
 /// bright star it falls below zero while its flanks are still steep, and its own noise is added to it.
+/// Of simulated fields with four seeds: of the tracks' pixels above 20 sigma it finds 74 to 93 %, and of 800 stars it
+/// flags 0 to 18 pixels, most at a FWHM of 2.3 px, where close pairs are sharper than any single star.
 /// Unusable pixels count as the median around them and are never found; nor is what touches one that isn't
 /// finite-valued or is unusable, since its edge is sharp. Pure function of the image, the same bits for any threads:
 /// bands of 128 rows, each with 48 more on either side.

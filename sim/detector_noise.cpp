@@ -128,6 +128,11 @@ std::vector<double> drizzle_kernel(double sigma) {
     return kernel;
 }
 
+void drizzle_noise(ThreadPool& pool, double sigma_px, View<float> noise) {
+    require(noise.shape == Shape{1, noise.shape.h, noise.shape.w, 1}, "drizzle_noise: shapes disagree");
+    blur(pool, drizzle_kernel(sigma_px), noise.data, noise.shape.w, noise.shape.h);
+}
+
 Psf image_psf(const Psf& psf, const Exposure& e) { return psf.convolved_gaussian(e.drizzle_sigma); }
 
 void expected_variance(ThreadPool& pool, View<const float> electrons, View<float> variance, const Exposure& e) {

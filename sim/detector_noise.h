@@ -44,6 +44,10 @@ double saturation_level(const Exposure& e);  ///< where pixels clip, in units of
 /// at sigma = 0.4). {1} for sigma = 0.
 std::vector<double> drizzle_kernel(double sigma_px);
 
+/// Passes independent noise through drizzle_kernel() along both axes, in place, renormalised at the edges.
+/// noise (1,H,W,1). Throws Error (Fault::usage) for a sigma that drizzle_kernel() doesn't take.
+void drizzle_noise(ThreadPool& pool, double sigma_px, View<float> noise);
+
 /// The PSF of stars in the output image: psf blurred by the drizzle's Gaussian. Dithered exposures average over pixel
 /// phases, so the blur of stars is continuous: HST's F475W goes from a FWHM of 1.6 px to 2.15 (2.2 in the real image).
 Psf image_psf(const Psf& psf, const Exposure& e);

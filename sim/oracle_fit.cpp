@@ -9,8 +9,6 @@ namespace {
 
 constexpr int most_iterations = 40;
 constexpr double rest = 1e-4;                   // px, and ln flux
-constexpr double nothing_gained = 1e-3;         // in chi^2: the evidence is known to less; a superfluous star drifts on
-constexpr double undamped = 1e-3;               // below, a step is Gauss and Newton's
 constexpr double longest = 0.5, brightest = 1;  // of one step, px and ln flux: beyond, the PSF isn't linear
 
 // Calls visit(pixel, de/dx, de/dy, e) for the data's pixels under a star's stamp.
@@ -163,11 +161,10 @@ OracleFit fit_stars(const OracleData& data, const FisherStamp& stamp, std::vecto
         const double change = move(stars, step, data, largest_ratio);
         tried.build(data, stamp, stars);
         if (tried.chi2 <= now.chi2) {
-            const double gained = now.chi2 - tried.chi2;
             fit.stars = std::move(stars);
             std::swap(now, tried);
-            fit.converged = change < rest || (damping <= undamped && gained < nothing_gained);
             damping = std::max(damping / 10, 1e-9);
+            fit.converged = change < rest;
         } else {
             damping *= 10;
             fit.converged = damping > 1e9 || change < rest;

@@ -24,7 +24,7 @@ struct OracleFit {
 
 /// Least squares in (x, y, ln flux) from where the stars are; places stay in the rectangle, fluxes above 1 /
 /// `largest_ratio` of the brightest. Levenberg-Marquardt, at most 40 iterations; at rest when no step is longer than
-/// 1e-4 px or 1e-4 of a flux, when a step that is hardly damped makes chi^2 smaller by less than 1e-3, or none does.
+/// 1e-4 px or 1e-4 of a flux, or none makes chi^2 smaller.
 OracleFit fit_stars(const OracleData& data, const FisherStamp& stamp, std::vector<PointSource> start,
                     double largest_ratio);
 

@@ -8,8 +8,6 @@ using namespace star::test;
 
 namespace {
 
-const std::string tiny = " --model m.safetensors --threshold 0.05 ";
-
 void put_catalogue(const Bench& b) {
     put_tiny_model(b);
     b.must("simulate -q -o field.fits --width 60 --height 50");

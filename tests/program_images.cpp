@@ -9,12 +9,6 @@
 using namespace star;
 using namespace star::test;
 
-namespace {
-
-const std::string tiny = " --model m.safetensors --threshold 0.05 ";
-
-}  // namespace
-
 TEST_CASE("images: short names, lists, all images of a file") {
     CHECK(short_name("a/b.fits") == "b");
     CHECK(short_name("a/b.c.fits.gz[SCI,2]") == "b.c_SCI_2");

@@ -11,13 +11,6 @@ using namespace star::test;
 
 namespace {
 
-std::string tables(const Bench& b, const std::string& file) {
-    const std::string bytes = b.get(file);
-    const auto at = bytes.find("XTENSION= 'BINTABLE'");
-    REQUIRE(at != std::string::npos);
-    return bytes.substr(at);
-}
-
 Blend unit(double x, double y, double score) {
     Blend b;
     b.x = x, b.y = y, b.score = score;
@@ -37,7 +30,7 @@ void put_wide_field(const Bench& b) {
     b.must("simulate -q -o field.fits --width 2400 --height 48");
 }
 
-const std::string detect = "detect field.fits --model m.safetensors --threshold 0.05 ";
+const std::string detect = "detect field.fits" + tiny;
 
 }  // namespace
 

@@ -114,6 +114,21 @@ TEST_CASE("a library of PSFs is read by position") {
     CHECK(node.fwhm() > 1.4);
     CHECK(node.fwhm() < 2.4);
     for (double v : node.samples()) CHECK(v > -0.01);  // no separator left
+    // The whole library, and fields drawn with it: near one node and another, light differs as their PSFs do.
+    const PsfField library = read_psf_library(file, {});
+    CHECK(library.at(1000, 682).at(0.4, 0.1) == between.at(0.4, 0.1));
+    const Bench b;
+    b.put("two.csv", "x,y,mag\n20,20,20\n100,20,20\n");
+    const auto field = [&](const std::string& more) {
+        b.must(
+            "simulate -q --overwrite -o f.fits --preset hst-acs-f814w --width 121 --height 41 --set scene.stars=list "
+            "--set scene.list=two.csv --set psf.kind=file --set psf.file=" +
+            file + " --set psf.diffusion=[] --set psf.position=[1024,682] " + more);
+        return read_image(b / "f.fits").pixels;
+    };
+    const auto fixed = field(""), varying = field("--set psf.varying=true");
+    CHECK(fixed != varying);
+    CHECK(varying == field("--set psf.varying=true --threads 1"));
     const FitsImage cube = read_cube(file);
     // Plane 8 is the node (682, 682), counted from 0 with x fastest; its values are the PSF, up to a factor.
     const float* plane = cube.pixels.data() + 8 * 101 * 101;

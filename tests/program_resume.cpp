@@ -44,7 +44,8 @@ TEST_CASE("train: stopped by SIGTERM and resumed is never stopped") {
     REQUIRE(std::stoi(step) >= 1);
     REQUIRE(std::stoi(step) < 60);
     CHECK(stopped.err.find("stopped at step " + step) != std::string::npos);
-    CHECK(parts.listing() == std::set<std::string>{"m.safetensors.checkpoint", "m.safetensors.csv", "m.safetensors.svg"});
+    CHECK(parts.listing() ==
+          std::set<std::string>{"m.safetensors.checkpoint", "m.safetensors.csv", "m.safetensors.svg"});
 
     parts.refused(train + "-q", 4, {"m.safetensors.checkpoint", "--resume"});
     parts.refused(train + "-q --resume --seed 2", 2, {"m.safetensors.checkpoint", "--seed 1"});

@@ -10,20 +10,6 @@
 using namespace star;
 using namespace star::test;
 
-namespace {
-
-/// A file's bytes from its first table on: without the primary header, whose HISTORY holds the command line.
-std::string tables(const Bench& b, const std::string& file) {
-    const std::string bytes = b.get(file);
-    const auto at = bytes.find("XTENSION= 'BINTABLE'");
-    REQUIRE(at != std::string::npos);
-    return bytes.substr(at);
-}
-
-const std::string tiny = " --model m.safetensors --threshold 0.05 ";
-
-}  // namespace
-
 TEST_CASE("road: simulate, detect, evaluate, info") {
     const Bench b;
     put_tiny_model(b);

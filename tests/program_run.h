@@ -131,6 +131,17 @@ inline void put_tiny_model(const Bench& bench) {
     bench.put("m.safetensors", bytes);
 }
 
+/// What makes `detect` use it; the threshold is one that something passes.
+inline const std::string tiny = " --model m.safetensors --threshold 0.05 ";
+
+/// A file's bytes from its first table on: without the primary header, whose HISTORY holds the command line.
+inline std::string tables(const Bench& b, const std::string& file) {
+    const std::string bytes = b.get(file);
+    const auto at = bytes.find("XTENSION= 'BINTABLE'");
+    REQUIRE(at != std::string::npos);
+    return bytes.substr(at);
+}
+
 /// Whether fitsverify finds neither errors nor warnings; nullopt where there is no fitsverify.
 inline std::optional<bool> verified(const Bench& bench, const std::string& file) {
     const Outcome o = bench.command({"fitsverify", "-q", file});

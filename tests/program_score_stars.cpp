@@ -1,6 +1,7 @@
 // Catalogues of single stars: magnitudes that must agree, and files with SOURCES.
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "io/fits_writer.h"
 #include "tests/program_run.h"
@@ -89,6 +90,40 @@ TEST_CASE("galaxies are reported or not, by the detection of highest score withi
     CHECK(tally().blends == 0);
 }
 
+TEST_CASE("galaxies that an image shows as such: large and bright ones") {
+    const Exposure e;
+    const FieldSimulator simulator(Psf::gaussian(2), e, {}, {});
+    // Half the light within the radius, on its own photons and the sky's: just above and just below 10 for one of 6 px.
+    const double radius = std::hypot(6, simulator.psf().fwhm() / 2), sigma = native_sigma(e),
+                 noise = std::numbers::pi * radius * radius * sigma * sigma;
+    const double light = 50 + std::sqrt(2500 + 100 * noise);  // L = 10 sqrt(L + noise)
+    Field field;
+    for (const double flux : {2.02 * light, 1.98 * light})
+        field.scene.galaxies.push_back({10, 20, 0, flux, 6, 1, 1, 0});
+    field.scene.galaxies.push_back({30, 40, 0, 100 * light, 0.15 / 0.074 - 0.01, 1, 1, 0});  // bright, but small
+    const auto rows = wanted_galaxies(field, simulator, 0.074);
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].x == 10);
+    CHECK(rows[0].y == 20);
+    CHECK(rows[0].radius == doctest::Approx(radius));
+}
+
+TEST_CASE("evaluate: galaxies are counted where the scene holds some") {
+    const Bench b;
+    put_tiny_model(b);
+    const auto scores = [&](const std::string& more) {
+        b.must(
+            "evaluate -q --overwrite --model m.safetensors --preset csst-g --fields 3 --side 200 --json s.json "
+            "--set scene.stars=none " +
+            more);
+        return nlohmann::json::parse(b.get("s.json"));
+    };
+    const auto with = scores("--set scene.galaxies=true");
+    CHECK(with.at("galaxies").at("galaxies") > 0);
+    CHECK(with.at("galaxies_by_chance").at("galaxies") == 8 * with.at("galaxies").at("galaxies").get<int>());
+    CHECK(!scores("").contains("galaxies"));
+}
+
 TEST_CASE("evaluate: SOURCES are scored by star") {
     const Bench b;
     b.must(
@@ -110,4 +145,16 @@ TEST_CASE("evaluate: SOURCES are scored by star") {
     write_tables(b / "cat.fits", {}, {blends_table({}, {})}, true);
     b.must("evaluate cat.fits --truth truth.fits --json s.json --overwrite");
     CHECK(!nlohmann::json::parse(b.get("s.json")).contains("by_star"));
+}
+
+TEST_CASE("evaluate: a model's stars are fitted and scored by star") {
+    const Bench b;
+    put_tiny_model(b);
+    b.must("evaluate -q --model m.safetensors --fields 2 --side 80 --stars --json s.json");
+    const auto figures = nlohmann::json::parse(b.get("s.json")).at("by_star").at("figures");
+    const double recall = figures.at("recall of 1").at("value"), chance = figures.at("recall of 1").at("chance");
+    MESSAGE("recall of stars ", recall, ", by chance ", chance);
+    CHECK(recall > 0.4);  // bright ones are found whatever an untrained network says
+    CHECK(recall > 3 * chance);
+    b.refused("evaluate a.fits --truth b.fits --stars", 2, {"--stars", "--model"});
 }

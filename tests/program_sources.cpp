@@ -12,8 +12,6 @@ using namespace star::test;
 
 namespace {
 
-const std::string tiny = " --model m.safetensors --threshold 0.05 ";
-
 void put_field(const Bench& b) {
     put_tiny_model(b);
     b.must("simulate -q -o field.fits --width 120 --height 100");

@@ -74,7 +74,8 @@ TEST_CASE("cosmic rays: stars of any width are no tracks") {
         const Scene scene(pool, psf, 800, 0, 11);
         const int found = count(find_cosmic_rays(pool, scene.image(), how_for(psf)));
         MESSAGE("FWHM ", psf.fwhm(), ": contrast of stars ", star_contrast(psf), ", ", found, " pixels of ", N);
-        CHECK(found <= 4);  // of 800 stars, half of a per cent: those that others blend with
+        // Of this one field. Others (seeds 31 to 33) have up to 18, at a FWHM of 2.3 px: stars that others blend with.
+        CHECK(found <= 4);
     }
 }
 
@@ -91,6 +92,7 @@ TEST_CASE("cosmic rays: tracks are found, and little besides them") {
             wrong += hit[i] && !scene.ray_near(int(i % W), int(i / W));
         }
         MESSAGE("FWHM ", psf.fwhm(), ": ", found, " of ", bright, " pixels above 20 sigma, ", wrong, " others");
+        // The limits are this field's: seeds 131 to 133 have shares of 0.74 to 0.93, and 0 to 10 others.
         CHECK(bright > 300);
         CHECK(found > 0.8 * bright);
         CHECK(wrong < 0.02 * bright);

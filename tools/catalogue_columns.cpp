@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "io/fits_hdu.h"
+#include "io/letter_case.h"
 #include "kernels/check.h"
 #include "tools/text_table.h"
 
@@ -120,14 +121,10 @@ ChosenColumn place_column(const AnyTable& from, const char* part, const Catalogu
 
 double first_pixel_of(const std::string& column, const AnyTable& from, const CatalogueColumns& columns) {
     if (!std::isnan(columns.first_pixel)) return columns.first_pixel;
-    const std::string lower = [&] {
-        std::string s = column;
-        std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-        return s;
-    }();
-    if (lower.size() > 6 && lower.ends_with("_image")) return 1;
+    const std::string name = lower(column);
+    if (name.size() > 6 && name.ends_with("_image")) return 1;
     for (const char* photutils : {"x_fit", "y_fit", "x_0", "y_0", "xcentroid", "ycentroid", "x_centroid", "y_centroid"})
-        if (lower == photutils) return 0;
+        if (name == photutils) return 0;
     return from.from_zero ? 0 : 1;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "io/letter_case.h"
 #include "kernels/check.h"
 #include "tools/catalogue_ldac.h"
 #include "tools/catalogue_regions.h"
@@ -52,8 +53,7 @@ CatalogueFormat catalogue_format(const std::string& output, const std::string& f
     for (const FormatName& f : formats())
         if (format == f.name) return f.format;
     if (output == "-") return CatalogueFormat::fits;
-    std::string suffix = std::filesystem::path(output).extension().string();
-    std::transform(suffix.begin(), suffix.end(), suffix.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+    const std::string suffix = lower(std::filesystem::path(output).extension().string());
     std::vector<std::string> all;
     for (const FormatName& f : formats()) {
         if (std::find(f.suffixes.begin(), f.suffixes.end(), suffix) != f.suffixes.end()) return f.format;

@@ -157,8 +157,8 @@ CataloguePage catalogue_page(const PageQuestion& q) {
         if (q.psf) data["psf"] = packed_psf(*q.psf);
     }
     if (q.wcs) data["sky"] = packed_sky(*q.wcs, width, height);
-    const std::string below = "<div class=\"below\">" + histograms_html(q.catalogue) + flags_html(q.catalogue) +
-                              completeness_html(q.catalogue) + keys_html + about_html(q.catalogue);
+    const std::string below = "<div class=\"below\">" + histograms_html(q.catalogue) + completeness_html(q.catalogue) +
+                              flags_html(q.catalogue) + keys_html + about_html(q.catalogue);
     std::vector<const Table*> shown;
     for (const Table& t : q.catalogue.tables)
         if (drawable(t)) shown.push_back(&t);

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "tools/catalogue.h"
-#include "tools/catalogue_text.h"
+#include "tools/certificate.h"
 #include "tools/report_plot.h"
 
 namespace star {
@@ -119,6 +119,31 @@ std::string histograms_html(const Catalogue& c) {
     return html.empty() ? "" : "<h2 id=\"plots\">In numbers</h2><div class=\"plots\">" + html + "</div>";
 }
 
+std::string completeness_html(const Catalogue& c) {
+    const Table* t = named(c, "COMPLETE");
+    if (!t) return "";
+    const auto level = t->numbers("LEVEL"), from = t->numbers("MAG_MIN"), to = t->numbers("MAG_MAX");
+    const auto panel_of = [&](const char* title, const char* of, bool with_levels) {
+        const std::string name = of;
+        const auto value = t->numbers(name), low = t->numbers(name + "_LO"), high = t->numbers(name + "_HI");
+        Plot plot{"magnitude", of, std::floor(from.front()), std::ceil(to.back()), {}, {}, false};
+        for (int k = with_levels ? levels_certified : 0; k >= 0; --k) {
+            PlotSeries s{"c" + std::to_string(k), {}, true, k == 0};
+            for (std::size_t i = 0; i < t->rows(); ++i)
+                if (int(level[i]) == k)
+                    s.points.push_back({(from[i] + to[i]) / 2, value[i], k ? NAN : low[i], k ? NAN : high[i]});
+            plot.series.push_back(std::move(s));
+        }
+        plot.ticks = round_ticks(plot.x_min, plot.x_max, 8);
+        return panel(title, plot);
+    };
+    return "<h2 id=\"completeness\">Completeness</h2><p>Of artificial stars put into the image. With error bars: all "
+           "of "
+           "it; without: its dark, middle and bright third.</p><div class=\"plots\">" +
+           panel_of("Artificial stars found", "COMPL", true) +
+           panel_of("Rows of a twin that are its stars", "PURITY", false) + "</div>";
+}
+
 std::string flags_html(const Catalogue& c) {
     std::string head = "<tr><th>flag</th><th>bit</th>", rows;
     std::vector<std::vector<double>> columns;
@@ -139,36 +164,6 @@ std::string flags_html(const Catalogue& c) {
     }
     if (rows.empty()) return "<h2 id=\"flags\">Flags</h2><p>No row has one.</p>";
     return "<h2 id=\"flags\">Flags</h2><table>" + head + "</tr>" + rows + "</table>";
-}
-
-std::string completeness_html(const Catalogue& c) {
-    const Table* t = named(c, "COMPLETE");
-    if (!t) return "";
-    std::string html = "<h2 id=\"completeness\">Completeness</h2>";
-    if (t->find("MAG") && t->find("COMPLETENESS")) {
-        const auto mag = t->numbers("MAG"), share = t->numbers("COMPLETENESS");
-        const std::vector<double> all = finite(mag);
-        PlotSeries s{"c0", {}, true, true};
-        for (std::size_t i = 0; i < mag.size(); ++i) s.points.push_back({mag[i], share[i]});
-        if (all.size() > 1) {
-            Plot plot{"MAG", "share found", all.front(), all.back(), round_ticks(all.front(), all.back()), {}, false};
-            plot.series.push_back(std::move(s));
-            html += panel("Stars put into the image and found again", plot);
-        }
-    }
-    html += "<div class=\"scroll\"><table><tr>";
-    for (const Column& column : t->columns) html += "<th>" + escape(column.name) + "</th>";
-    html += "</tr>";
-    for (std::size_t row = 0; row < std::min<std::size_t>(t->rows(), 200); ++row) {
-        html += "<tr>";
-        for (const Column& column : t->columns) {
-            std::string cell;
-            append_value(cell, column.data, row, "–");
-            html += "<td>" + escape(cell) + "</td>";
-        }
-        html += "</tr>";
-    }
-    return html + "</table></div>";
 }
 
 }  // namespace star

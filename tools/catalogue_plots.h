@@ -1,4 +1,4 @@
-// What a catalogue holds, at a glance: histograms, flags in words, completeness. HTML for a page with report_style.h.
+// What a catalogue holds, at a glance: histograms, flags in words. HTML for a page with report_style.h.
 #pragma once
 #include <string>
 
@@ -10,10 +10,11 @@ namespace star {
 /// MAG_PSF. Columns and tables that aren't there have none.
 std::string histograms_html(const Catalogue& catalogue);
 
+/// Completeness and purity by magnitude, of the whole image and of its thirds by surface brightness; empty without
+/// COMPLETE.
+std::string completeness_html(const Catalogue& catalogue);
+
 /// How many rows of BLENDS and SOURCES have each flag.
 std::string flags_html(const Catalogue& catalogue);
-
-/// Table COMPLETE, if there is one: COMPLETENESS by MAG as a plot, and all of it as rows.
-std::string completeness_html(const Catalogue& catalogue);
 
 }  // namespace star

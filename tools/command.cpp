@@ -2,7 +2,9 @@
 #include "tools/command.h"
 
 #include <algorithm>
+#include <filesystem>
 
+#include "io/fits_hdu.h"
 #include "kernels/check.h"
 #include "tools/setup.h"
 #include "tools/version.h"
@@ -74,6 +76,16 @@ std::vector<Card> Common::provenance() const {
             {"COMMIT", commit(), "of its source"},
             {"SEED", std::int64_t(seed), "of everything random"},
             {"HISTORY", {}, "command: " + command_line}};
+}
+
+void refuse_to_replace(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs) {
+    for (const std::string& output : outputs)
+        for (const std::string& input : inputs) {
+            std::error_code none;
+            if (!output.empty() && !input.empty() &&
+                std::filesystem::equivalent(output, parse_image_name(input).file, none))
+                fail(Fault::usage, output, ": is an input of this run");
+        }
 }
 
 void append_config(std::vector<Card>& cards, const std::string& toml) {

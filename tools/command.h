@@ -41,6 +41,11 @@ auto with_activations(Device device, F&& f) {
     return device.kind == Device::Kind::cuda ? f.template operator()<bf16>() : f.template operator()<float>();
 }
 
+/// --overwrite is for old outputs, not for what this run reads: Error (Fault::usage) if an output is the same file as
+/// an input. Inputs are images or tables ("file.fits[EXT]"); what is empty, or no file (a built-in model's name), is no
+/// clash.
+void refuse_to_replace(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs);
+
 /// The effective configuration, a line of TOML per COMMENT card.
 void append_config(std::vector<Card>& cards, const std::string& toml);
 
@@ -53,6 +58,7 @@ Command add_simulate(CLI::App& program, Common&);
 Command add_train(CLI::App& program, Common&);
 Command add_adapt(CLI::App& program, Common&);
 Command add_detect(CLI::App& program, Common&);
+Command add_certify(CLI::App& program, Common&);
 Command add_measure(CLI::App& program, Common&);
 Command add_evaluate(CLI::App& program, Common&);
 Command add_psf(CLI::App& program, Common&);

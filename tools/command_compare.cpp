@@ -1,10 +1,8 @@
 // starblend compare: what two catalogues of one field agree on.
-#include <filesystem>
 #include <memory>
 #include <optional>
 
 #include "io/atomic_file.h"
-#include "io/fits_hdu.h"
 #include "kernels/check.h"
 #include "tools/command.h"
 #include "tools/comparison.h"
@@ -16,22 +14,14 @@ struct Options {
     std::string a, b, radius, columns_a, columns_b, json, html;
 };
 
-// A file that is refused now if it can't be, and written once all is known.
-std::optional<AtomicFile> output(const std::string& path, const Options& o, bool overwrite) {
-    if (path.empty()) return {};
-    for (const std::string& input : {o.a, o.b}) {
-        std::error_code none;
-        if (std::filesystem::equivalent(path, parse_image_name(input).file, none))
-            fail(Fault::usage, path, ": is an input of this run");
-    }
-    return std::optional<AtomicFile>(std::in_place, path, overwrite);
-}
-
 int compare(const Options& o, const Common& common) {
     common.refuse_configuration("compare");
     const MatchRadius radius = parse_radius(o.radius);
     if (!o.json.empty() && o.json == o.html) fail(Fault::usage, o.json, ": is named for two outputs");
-    auto json = output(o.json, o, common.overwrite), html = output(o.html, o, common.overwrite);
+    refuse_to_replace({o.json, o.html}, {o.a, o.b});
+    std::optional<AtomicFile> json, html;  // refused now if they can't be
+    if (!o.json.empty()) json.emplace(o.json, common.overwrite);
+    if (!o.html.empty()) html.emplace(o.html, common.overwrite);
     const PlacedList a = read_placed_list(o.a, {parse_columns(o.columns_a)}, radius.sky),
                      b = read_placed_list(o.b, {parse_columns(o.columns_b)}, radius.sky);
     const Comparison c = compare_lists(a, b, match_lists(a, b, radius, false));

@@ -1,5 +1,4 @@
 // starblend convert: a catalogue in another format.
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -20,11 +19,7 @@ struct Options {
 int convert(const Options& o, const Common& common) {
     common.refuse_configuration("convert");
     Console console = common.console();
-    for (const std::string& input : {o.input, o.image}) {
-        std::error_code none;
-        if (!input.empty() && std::filesystem::equivalent(o.output.output, parse_image_name(input).file, none))
-            fail(Fault::usage, o.output.output, ": is an input of this run");
-    }
+    refuse_to_replace({o.output.output}, {o.input, o.image});
     CatalogueWriter out(o.output, common.overwrite);
     ReadCatalogue read = read_catalogue(o.input);
     for (const std::string& what : read.left_out) console.warn("{}: left out: {}", o.input, what);

@@ -1,6 +1,5 @@
 // starblend evaluate: scores of catalogues against their truth, or of a model on fields simulated for the purpose.
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <optional>
 
@@ -15,6 +14,7 @@
 #include "tools/trial_catalogue.h"
 #include "tools/trial_fields.h"
 #include "tools/trial_oracle.h"
+#include "tools/trial_stars.h"
 
 namespace star {
 namespace {
@@ -24,7 +24,7 @@ struct Options {
     std::string model, preset, json, csv, html, columns;
     CatalogueColumns foreign;
     bool simulate = false;  // --model was given
-    bool oracle = false;
+    bool oracle = false, stars = false;
     int fields = 50, side = 100;
     double fwhm = 0;  // px; 0: as the input says
 };
@@ -116,6 +116,7 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
             oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
                                       {setup.truth.rules.contrast, 0}),
                        tried->scored);
+        if (o.stars) trial.stars.push_back(fitted_stars(pool, tried->field, tried->detections, simulator));
         const auto galaxies = wanted_galaxies(tried->field, simulator, setup.instrument.pixel_scale);
         const double edge = MatchRule().edge;
         trial.galaxies.add(tally_galaxies(tried->scored, tried->scored.found, galaxies, edge));
@@ -207,24 +208,6 @@ ScoreReport score(const Trial& trial, std::uint64_t seed) {
     return report;
 }
 
-// An output that is refused now if it can't be, and written once all is known.
-struct Output {
-    std::string name;
-    std::optional<AtomicFile> file;
-
-    Output(const std::string& path, bool overwrite) : name(path) {
-        if (!path.empty()) file.emplace(path, overwrite);
-    }
-    void write(const std::string& text) {
-        if (!file) return;
-        std::ofstream out(file->path(), std::ios::binary);
-        out << text;
-        out.close();
-        if (!out) fail(Fault::output, name, ": can't be written");
-        file->commit();
-    }
-};
-
 int evaluate_command(const Options& o, const Common& common) {
     Console console = common.console();
     if (o.simulate && !o.catalogues.empty())
@@ -233,6 +216,7 @@ int evaluate_command(const Options& o, const Common& common) {
     if (o.simulate && !o.truths.empty()) fail(Fault::usage, "--truth: belongs to a catalogue, and none was given");
     if (o.oracle && !o.simulate)
         fail(Fault::usage, "--oracle: needs the fields' light and noise as they were simulated: with --model");
+    if (o.stars && !o.simulate) fail(Fault::usage, "--stars: belongs to --model; catalogues have theirs scored anyway");
     std::optional<Model> model;
     std::optional<Setup> setup;
     if (o.simulate) {
@@ -244,7 +228,9 @@ int evaluate_command(const Options& o, const Common& common) {
     }
     if ((o.json == "-") + (o.csv == "-") + (o.html == "-") > 1)
         fail(Fault::usage, "evaluate: -: standard output takes one of --json, --csv and --html");
-    Output json(o.json, common.overwrite), csv(o.csv, common.overwrite), html(o.html, common.overwrite);
+    std::optional<AtomicFile> json, csv, html;  // refused now if they can't be
+    for (const auto& [path, file] : {std::pair{&o.json, &json}, {&o.csv, &csv}, {&o.html, &html}})
+        if (!path->empty()) file->emplace(*path, common.overwrite);
 
     const Trial trial =
         o.simulate
@@ -256,12 +242,12 @@ int evaluate_command(const Options& o, const Common& common) {
     if (o.json != "-" && o.csv != "-" && o.html != "-") std::fputs(report.text().c_str(), stdout);
     if (!trial.complete) {
         console.warn("stopped after {} of {} fields{}", trial.fields.size(), o.fields,
-                     json.file || csv.file || html.file ? "; no file was written" : "");
+                     json || csv || html ? "; no file was written" : "");
         return interrupt::exit_code();
     }
-    if (json.file) json.write(report.json());
-    if (csv.file) csv.write(report.csv());
-    if (html.file) html.write(report.html());
+    if (json) json->commit(report.json());
+    if (csv) csv->commit(report.csv());
+    if (html) html->commit(report.html());
     return 0;
 }
 
@@ -291,6 +277,7 @@ Command add_evaluate(CLI::App& program, Common& common) {
         ->check(CLI::Range(16, 8192));
     app->add_flag("--oracle", o->oracle,
                   "With --model: beside it, what one who knows the PSF, the noise and the stars' places would say");
+    app->add_flag("--stars", o->stars, "With --model: also fit the stars, as detect does, and score them");
     app->add_option("--fwhm", o->fwhm,
                     "PSF's FWHM in px, for matching by centre; default: the model's or the truth header's PSF_FWHM")
         ->check(CLI::Range(0.1, 1000.0));

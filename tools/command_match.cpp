@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 
-#include "io/fits_hdu.h"
 #include "kernels/check.h"
 #include "tools/catalogue_options.h"
 #include "tools/command.h"
@@ -57,11 +56,7 @@ int match(const Options& o, const Common& common) {
     common.refuse_configuration("match");
     Console console = common.console();
     const bool wanted = !o.output.output.empty();
-    for (const std::string& input : {o.a, o.b}) {
-        std::error_code none;
-        if (wanted && std::filesystem::equivalent(o.output.output, parse_image_name(input).file, none))
-            fail(Fault::usage, o.output.output, ": is an input of this run");
-    }
+    refuse_to_replace({o.output.output}, {o.a, o.b});
     const MatchRadius radius = parse_radius(o.radius);
     std::optional<CatalogueWriter> out;
     if (wanted) out.emplace(o.output, common.overwrite);

@@ -18,6 +18,7 @@ struct Options {
     ObservationOptions image;
     StarOptions stars;
     CatalogueOptions catalogue;
+    PictureOptions pictures;
     std::string model, positions;
     double moves = 0;
     bool pixels = false;
@@ -68,7 +69,7 @@ std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::ve
         if (in) inside.push_back({p.x, p.y, 0});
     }
     fit.measure(inside, moves);
-    const std::vector<Source> seen = sources_of(fit, input, o, true);
+    const std::vector<Source> seen = sources_of(fit, input, o);
     std::vector<Source> rows;
     for (std::size_t i = 0; i < places.size(); ++i) {
         Source s;
@@ -84,25 +85,15 @@ std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::ve
     return rows;
 }
 
-void refuse_to_replace_inputs(const Options& o) {
-    for (const std::string& output : {o.catalogue.output, o.stars.model_image, o.stars.residual})
-        for (const std::string& input :
-             {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf}) {
-            std::error_code none;
-            if (!output.empty() && !input.empty() &&
-                std::filesystem::equivalent(output, parse_image_name(input).file, none))
-                fail(Fault::usage, output, ": is an input of this run");
-        }
-}
-
 int measure(const Options& o, const Common& common) {
     Console console = common.console();
-    refuse_to_replace_inputs(o);
+    refuse_to_replace({o.catalogue.output, o.pictures.model, o.pictures.residual},
+                      {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf});
     common.refuse_configuration("measure");
     CatalogueWriter out(o.catalogue, common.overwrite);
-    StarPictures pictures(o.stars, common.overwrite);
+    StarPictures pictures(o.pictures, common.overwrite);
     const Model model =
-        read_model(o.model.empty() ? built_in_model(pixel_scale_of(describe_image(o.image.image, true))) : o.model);
+        read_model(o.model.empty() ? built_in_model(pixel_scale_of(describe_image(o.image.image, false))) : o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
     const Observation observation = open_observation(o.image, model, console);
     const FitsImage& image = observation.image;
@@ -117,8 +108,7 @@ int measure(const Options& o, const Common& common) {
         console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image, image.pixels.size());
     FitInput input(observation, sky, model.exposure.drizzle_sigma, o.stars.psf_error);
     FieldFit fit(pool, input.image(), psf->psf, o.stars.limits);
-    FittedStars stars{std::move(input),  std::move(fit),    psf->source, psf->psf.fwhm(),
-                      psf->psf.energy(), o.stars.psf_error, {},          true};
+    FittedStars stars{std::move(input), std::move(fit), {}, true};
     stars.sources = measured(stars.fit, stars.input, places, o.moves, observation);
 
     std::vector<Card> cards = common.provenance();
@@ -129,12 +119,13 @@ int measure(const Options& o, const Common& common) {
                                {"MOVES", o.moves, "[pix] that a star may move along each axis"},
                                {"MODEL", model.name, "whose exposure fills in what the header leaves out"}});
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
-    out.write({std::move(cards), {stars.table(info, true)}}, {image.header.cards, image.width, image.height, info.wcs});
+    out.write({std::move(cards), {fitted_table(stars.sources, *psf, o.stars.psf_error, info, true)}},
+              {image.header.cards, image.width, image.height, info.wcs});
     pictures.write(stars, common.provenance());
     std::size_t significant = 0;
     for (const Source& s : stars.sources) significant += s.at.flux >= 3 * s.error.flux;
     console.say("{}: {} of {} places at 3 sigma or more; PSF: {}, FWHM {:.2f} px. Wrote {}", o.image.image, significant,
-                stars.sources.size(), stars.psf, stars.psf_fwhm, out.words());
+                stars.sources.size(), psf->source, psf->psf.fwhm(), out.words());
     return 0;
 }
 
@@ -163,13 +154,12 @@ Command add_measure(CLI::App& program, Common& common) {
                     "Uncertainty of the PSF: this share of the model counts as noise")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1.0));
-    app->add_option("--model-image", o->stars.model_image, "Also write sky and stars as fitted");
-    app->add_option("--residual", o->stars.residual, "Also write the image without them");
+    add_picture_options(*app, o->pictures);
     return {app, [o, &common] {
                 return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {
                     Options one = *o;
                     one.image.image = image.name;
-                    for (std::string* output : {&one.catalogue.output, &one.stars.model_image, &one.stars.residual})
+                    for (std::string* output : {&one.catalogue.output, &one.pictures.model, &one.pictures.residual})
                         *output = image.output(*output);
                     for (std::string* input : {&one.image.planes.mask, &one.image.planes.weight, &one.positions})
                         *input = image.input(*input);

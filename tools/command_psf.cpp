@@ -1,6 +1,5 @@
 // starblend psf: the PSF of an instrument, of a file or of an image; shown, compared, written.
 #include <cmath>
-#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -48,21 +47,10 @@ Subject of_image(const Options& o, Console& console) {
     return {std::move(m.psf), o.measure.image, m.pixel_scale, std::move(m.cards)};
 }
 
-// --overwrite is for old outputs, not for what this run reads.
-void refuse_to_replace_inputs(const Options& o) {
-    for (const std::string& output : {o.output, o.png})
-        for (const std::string& input : {o.compare, o.measure.image, o.measure.planes.mask, o.measure.planes.weight}) {
-            std::error_code none;
-            if (!output.empty() && !input.empty() &&
-                std::filesystem::equivalent(output, parse_image_name(input).file, none))
-                fail(Fault::usage, output, ": is an input of this run");
-        }
-    if (!o.output.empty() && o.output == o.png) fail(Fault::usage, o.png, ": is named for both -o and --png");
-}
-
 int psf(const Options& o, const Common& common) {
     Console console = common.console();
-    refuse_to_replace_inputs(o);
+    refuse_to_replace({o.output, o.png}, {o.compare, o.measure.image, o.measure.planes.mask, o.measure.planes.weight});
+    if (!o.output.empty() && o.output == o.png) fail(Fault::usage, o.png, ": is named for both -o and --png");
     if (!o.measure.image.empty()) common.refuse_configuration("psf --measure");
     std::optional<Setup> setup;
     if (o.measure.image.empty()) setup = read_setup(common.layers(o.preset, "native"));

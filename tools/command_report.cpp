@@ -54,11 +54,7 @@ std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& co
 int report(const Options& o, const Common& common) {
     common.refuse_configuration("report");
     Console console = common.console();
-    for (const std::string& input : {o.catalogue, o.image}) {
-        std::error_code none;
-        if (!input.empty() && std::filesystem::equivalent(o.output, parse_image_name(input).file, none))
-            fail(Fault::usage, o.output, ": is an input of this run");
-    }
+    refuse_to_replace({o.output}, {o.catalogue, o.image});
     AtomicFile out(o.output, common.overwrite);
     const Catalogue catalogue = read_catalogue(o.catalogue).catalogue;
     std::optional<FitsImage> image;

@@ -10,6 +10,7 @@
 
 #include "kernels/check.h"
 #include "tools/score_match.h"
+#include "tools/share.h"
 
 namespace star {
 namespace {
@@ -51,15 +52,14 @@ struct Row {
     int chance;
 };
 
-// Wilson's interval at one standard deviation: (p + 1/2n -+ sqrt(p (1 - p) / n + 1/4n^2)) / (1 + 1/n).
 CompletenessBin completeness(int bin, int n, int found, int chance) {
-    const double p = double(found) / n, half = 0.5 / n, root = std::sqrt(p * (1 - p) / n + half * half);
+    const Share p = share_of(found, n);
     return {bin * bin_width,
             (bin + 1) * bin_width,
             n,
-            p,
-            (p + half - root) / (1 + 2 * half),
-            (p + half + root) / (1 + 2 * half),
+            p.value,
+            p.low,
+            p.high,
             double(chance) / (double(n) * chance_shifts)};
 }
 

@@ -21,7 +21,7 @@ struct ComparedBin {
 struct CompletenessBin {
     double from = 0, to = 0;  ///< mag of the list's own
     int rows = 0;
-    double share = 0, low = 0, high = 0;  ///< 68 % Wilson interval
+    double share = 0, low = 0, high = 0;  ///< and its 68 % interval (share.h)
     double chance = 0;
 };
 

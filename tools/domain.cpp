@@ -61,7 +61,7 @@ double pixel_scale_of(const FitsPlane& image) {
 
 Domain domain_of(const Observation& o) {
     Domain d;
-    d.pixel_scale = o.wcs ? o.wcs->pixel_scale() : pixel_scale_of(o.image);
+    d.pixel_scale = pixel_scale_of(o.image);
     d.psf_fwhm = measured_fwhm(o);
     return d;
 }

@@ -1,15 +1,14 @@
 // Units of flux, by the first letters and the end.
 #include "tools/flux_unit.h"
 
-#include <algorithm>
-#include <cctype>
 #include <utility>
+
+#include "io/letter_case.h"
 
 namespace star {
 namespace {
 
-std::string upper(std::string s) {
-    std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return char(std::toupper(c)); });
+std::string trimmed(const std::string& s) {
     const auto first = s.find_first_not_of(' ');
     return first == s.npos ? "" : s.substr(first, s.find_last_not_of(' ') - first + 1);
 }
@@ -26,7 +25,7 @@ bool per_second(const std::string& upper_case) {
 
 FluxUnit parse_flux_unit(const std::string& bunit) {
     using Kind = FluxUnit::Kind;
-    const std::string text = upper(bunit);
+    const std::string text = upper(trimmed(bunit));
     if (text.empty()) return {};
     const bool rate = per_second(text);
     for (const auto& [start, unit] : {std::pair{"ELECTRON", "electron"},

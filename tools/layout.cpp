@@ -2,18 +2,13 @@
 #include "tools/layout.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
+#include "io/letter_case.h"
 #include "kernels/check.h"
 
 namespace star {
 namespace {
-
-std::string upper(std::string s) {
-    std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return char(std::toupper(c)); });
-    return s;
-}
 
 constexpr std::pair<const char*, Weight> weight_names[] = {
     {"none", Weight::none},         {"background", Weight::background}, {"rms", Weight::rms},

@@ -37,10 +37,11 @@ int main(int argc, char** argv) {
     common.add_to(program);
     for (int i = 0; i < argc; ++i) common.command_line += (i ? " " : "") + std::string(argv[i]);
     const std::vector<Command> commands{
-        add_simulate(program, common), add_train(program, common),    add_adapt(program, common),
-        add_detect(program, common),   add_measure(program, common),  add_evaluate(program, common),
-        add_match(program, common),    add_compare(program, common),  add_report(program, common),
-        add_convert(program, common),  add_psf(program, common),      add_info(program, common)};
+        add_simulate(program, common), add_train(program, common),   add_adapt(program, common),
+        add_detect(program, common),   add_certify(program, common), add_measure(program, common),
+        add_evaluate(program, common), add_match(program, common),   add_compare(program, common),
+        add_report(program, common),   add_convert(program, common), add_psf(program, common),
+        add_info(program, common)};
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -17,9 +17,9 @@ float variance_from(double v, Weight kind) {
     return v > 0 && std::isfinite(narrow) && narrow > 0 ? narrow : nan;
 }
 
-double median(std::vector<float>& v, std::size_t first, std::size_t last) {
-    const auto middle = v.begin() + std::ptrdiff_t((first + last) / 2);
-    std::nth_element(v.begin() + std::ptrdiff_t(first), middle, v.begin() + std::ptrdiff_t(last));
+double median(std::vector<float> v) {
+    const auto middle = v.begin() + std::ptrdiff_t(v.size() / 2);
+    std::nth_element(v.begin(), middle, v.end());
     return *middle;
 }
 
@@ -28,7 +28,7 @@ std::pair<double, double> medians(const std::vector<std::pair<float, float>>& or
                                   std::size_t last) {
     std::vector<float> variance;
     for (std::size_t i = first; i < last; ++i) variance.push_back(order[i].second);
-    return {order[(first + last) / 2].first, median(variance, 0, variance.size())};
+    return {order[(first + last) / 2].first, median(std::move(variance))};
 }
 
 }  // namespace

@@ -106,7 +106,8 @@ WholeSky sky_of_plates(Stream stream, const DetectionPlan& plan, const std::vect
         ObservationOptions options = plan.image;
         options.window = plates[i].seen, options.repeated = true;
         try {
-            const Observation o = open_observation(options, plan.model, quiet);
+            Observation o = open_observation(options, plan.model, quiet);
+            if (plan.alter) plan.alter(o, plates[i]);
             const std::int64_t usable = usable_in_core(o, in_plate(plates[i]));
             if (usable == 0) continue;
             const PreparedSky sky = prepare_sky(stream, o.sky(), plan.model.procedure);
@@ -125,6 +126,7 @@ WholeSky sky_of_plates(Stream stream, const DetectionPlan& plan, const std::vect
 template <class T>
 PlateFound detect_plate(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate,
                         const WholeSky* sky, Observation& o, Console& console) {
+    if (plan.alter) plan.alter(o, plate);
     if (sky) {
         o.whole_sigma = sky->sigma;
         const Region core = in_plate(plate);
@@ -145,7 +147,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, in_plate(plate))};
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
-    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, true}, console);
+    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends}, console);
     out.complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Source> sources;
     if (stars) sources = std::move(stars->sources);

@@ -1,5 +1,6 @@
 // From pixels to rows: what `detect` does with an image, or with each plate of one too large to be held whole.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,12 +14,16 @@ namespace star {
 
 /// What is the same for all plates; the caller's.
 struct DetectionPlan {
+    /// What is done to a plate's observation before anyone looks at it; empty: nothing.
+    using Alter = std::function<void(Observation&, const Plate&)>;
+
     const ObservationOptions& image;
     const Model& model;
     const StarOptions& stars;
     const std::optional<KnownPsf>& psf;
     CosmicRaySetting cosmic_rays;
     std::int64_t memory;  ///< bytes, for maps and tiles in work
+    Alter alter;
 };
 
 /// The sky of a whole image, found before any plate is detected on, so that all are stretched alike.

@@ -66,7 +66,7 @@ std::vector<FitUnit> fit_units(const std::vector<Blend>& blends) {
     return units;
 }
 
-std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const Observation& o, bool in_domain) {
+std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const Observation& o) {
     const FitScene& scene = fit.scene();
     const std::vector<StarQuality> quality = star_quality(scene, fit.stars());
     std::vector<int> members;
@@ -92,7 +92,6 @@ std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const
         s.flags = pixel_flags(f.at, scene.fwhm(), o);
         if (f.unit >= 0 && members[std::size_t(f.unit)] > 1) s.flags |= flag_blended;
         if (s.quality.own_share < biased_share) s.flags |= flag_biased;
-        if (!in_domain) s.flags |= flag_out_of_domain;
         if (!f.converged) s.flags |= flag_no_convergence;
         if (f.crowded) s.flags |= flag_percolated;
         sources.push_back(s);

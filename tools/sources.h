@@ -46,8 +46,8 @@ private:
     FitImage image_;
 };
 
-/// The rows of a fit, in its order. in_domain: BLENDS' meaning. Flags of a star look at the pixels within 1 FWHM.
-std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const Observation& o, bool in_domain);
+/// The rows of a fit, in its order. Flags of a star look at the pixels within 1 FWHM.
+std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const Observation& o);
 
 /// upper_limits: adds LIMIT3, the flux that three standard errors above the larger of 0 and FLUX_PSF are.
 Table sources_table(const std::vector<Source>& sources, const CatalogueInfo& info, bool upper_limits = false);

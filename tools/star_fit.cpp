@@ -24,30 +24,23 @@ void add_star_options(CLI::App& app, StarOptions& o) {
         ->capture_default_str()
         ->check(CLI::Range(1.0, 1e6))
         ->group(group);
-    app.add_option("--model-image", o.model_image, "Also write sky and stars as fitted")->group(group);
+}
+
+void add_picture_options(CLI::App& app, PictureOptions& o) {
+    const auto group = "Stars";
+    app.add_option("--model-image", o.model, "Also write sky and stars as fitted")->group(group);
     app.add_option("--residual", o.residual, "Also write the image without them")->group(group);
 }
 
-namespace {
-
-Table with_psf(Table t, const std::string& psf, double fwhm, double energy, double error, const CatalogueInfo& info) {
-    t.cards.insert(t.cards.end(), {{"PSF", psf, "what stars were fitted with"},
-                                   {"PSF_FWHM", fwhm, "[pix] azimuthal average"},
-                                   {"PSFENRGY", energy, "share of a star's light in the PSF's table"},
-                                   {"PSFERROR", error, "of the model, counted as noise"}});
+Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error, const CatalogueInfo& info,
+                   bool upper_limits) {
+    Table t = sources_table(sources, info, upper_limits);
+    t.cards.insert(t.cards.end(), {{"PSF", psf.source, "what stars were fitted with"},
+                                   {"PSF_FWHM", psf.psf.fwhm(), "[pix] azimuthal average"},
+                                   {"PSFENRGY", psf.psf.energy(), "share of a star's light in the PSF's table"},
+                                   {"PSFERROR", psf_error, "of the model, counted as noise"}});
     if (!info.magnitude_system.empty()) t.cards.push_back({"MAGSYS", info.magnitude_system, "of MAG_PSF"});
     return t;
-}
-
-}  // namespace
-
-Table FittedStars::table(const CatalogueInfo& info, bool upper_limits) const {
-    return with_psf(sources_table(sources, info, upper_limits), psf, psf_fwhm, psf_energy, psf_error, info);
-}
-
-Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error,
-                   const CatalogueInfo& info) {
-    return with_psf(sources_table(sources, info), psf.source, psf.psf.fwhm(), psf.psf.energy(), psf_error, info);
 }
 
 std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, const std::optional<KnownPsf>& psf,
@@ -55,26 +48,25 @@ std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, con
     if (!psf) return std::nullopt;
     FitInput input(q.observation, q.sky, q.model.exposure.drizzle_sigma, o.psf_error);
     FieldFit fit(pool, input.image(), psf->psf, o.limits);
-    FittedStars out{std::move(input),  std::move(fit), psf->source, psf->psf.fwhm(),
-                    psf->psf.energy(), o.psf_error,    {},          true};
+    FittedStars out{std::move(input), std::move(fit), {}, true};
     out.fit.find(fit_units(q.blends), [&](int stage, int stages) {
         console.progress("fitting stars", stage, stages, "stage");
         out.complete = !interrupt::requested();
         return out.complete;
     });
-    out.sources = sources_of(out.fit, out.input, q.observation, q.in_domain);
+    out.sources = sources_of(out.fit, out.input, q.observation);
     std::size_t beside = 0, stuck = 0;
     for (const Source& s : out.sources) beside += s.blend == 0, stuck += (s.flags & flag_no_convergence) != 0;
     console.say("{} stars, {} of them in no unit, {} not converged; PSF: {}, FWHM {:.2f} px", out.sources.size(),
-                beside, stuck, out.psf, out.psf_fwhm);
+                beside, stuck, psf->source, psf->psf.fwhm());
     return out;
 }
 
-StarPictures::StarPictures(const StarOptions& o, bool overwrite)
-    : wanted_(!o.model_image.empty() ? "--model-image"
-              : !o.residual.empty()  ? "--residual"
-                                     : "") {
-    if (!o.model_image.empty()) model_ = std::make_unique<FitsWriter>(o.model_image, overwrite);
+StarPictures::StarPictures(const PictureOptions& o, bool overwrite)
+    : wanted_(!o.model.empty()      ? "--model-image"
+              : !o.residual.empty() ? "--residual"
+                                    : "") {
+    if (!o.model.empty()) model_ = std::make_unique<FitsWriter>(o.model, overwrite);
     if (!o.residual.empty()) residual_ = std::make_unique<FitsWriter>(o.residual, overwrite);
 }
 

@@ -14,12 +14,16 @@
 namespace star {
 
 struct StarOptions {
-    std::string psf;                    ///< known_psf()
-    std::string model_image, residual;  ///< files to write; empty: none
-    double psf_error = 0.01;            ///< of the model: the PSF's own uncertainty
+    std::string psf;          ///< known_psf()
+    double psf_error = 0.01;  ///< of the model: the PSF's own uncertainty
     FieldFitLimits limits;
 };
 void add_star_options(CLI::App& app, StarOptions& options);
+
+struct PictureOptions {
+    std::string model, residual;  ///< files to write; empty: none
+};
+void add_picture_options(CLI::App& app, PictureOptions& options);
 
 /// What stars are fitted to, all of the caller's.
 struct StarQuestion {
@@ -27,25 +31,18 @@ struct StarQuestion {
     const PreparedSky& sky;
     const Model& model;
     const std::vector<Blend>& blends;
-    bool in_domain;
 };
 
 struct FittedStars {
     FitInput input;
     FieldFit fit;
-    std::string psf;        ///< where it comes from
-    double psf_fwhm = 0;    ///< px
-    double psf_energy = 0;  ///< share of a star's light that its table holds
-    double psf_error = 0;
     std::vector<Source> sources;
     bool complete = true;  ///< false: interrupted
-
-    Table table(const CatalogueInfo& info, bool upper_limits = false) const;
 };
 
-/// SOURCES of stars fitted with this PSF, with cards that say so.
-Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error,
-                   const CatalogueInfo& info);
+/// SOURCES of stars fitted with this PSF, with cards that say so. upper_limits: as sources_table().
+Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error, const CatalogueInfo& info,
+                   bool upper_limits = false);
 
 /// nullopt without a PSF. An image without a usable pixel has no stars. Says on the console what was found.
 std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& options, const std::optional<KnownPsf>& psf,
@@ -54,7 +51,7 @@ std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& option
 /// --model-image and --residual, which are known to be writable before the work.
 class StarPictures {
 public:
-    StarPictures(const StarOptions& options, bool overwrite);
+    StarPictures(const PictureOptions& options, bool overwrite);
     /// Throws Error (Fault::usage) if a picture is wanted that no PSF can draw.
     void refuse() const;
     /// The same of an image in several plates, which is never held whole.

@@ -10,11 +10,12 @@
 namespace star {
 
 struct TrainingOptions {
-    std::string output;            ///< the model's file; beside it OUTPUT.csv, the log, OUTPUT.svg, its curves, and OUTPUT.checkpoint
-    const Model* model = nullptr;  ///< to start from; alive while the training runs
-    std::string weights;           ///< to start from, whole (model_file.h: load_pretrained); empty: none
-    std::string backbone;          ///< a ResNet-50 to start from; empty: none
-    bool resume = false;           ///< go on from OUTPUT.checkpoint, bit for bit
+    std::string
+        output;  ///< the model's file; beside it OUTPUT.csv, the log, OUTPUT.svg, its curves, and OUTPUT.checkpoint
+    const Model* model = nullptr;                 ///< to start from; alive while the training runs
+    std::string weights;                          ///< to start from, whole (model_file.h: load_pretrained); empty: none
+    std::string backbone;                         ///< a ResNet-50 to start from; empty: none
+    bool resume = false;                          ///< go on from OUTPUT.checkpoint, bit for bit
     std::map<std::string, std::string> metadata;  ///< of the model's file, besides the training's own
 };
 

@@ -88,7 +88,7 @@ std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detecto
     Field field = simulator.make(*stream.pool, which);
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
-    const Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
+    Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
     if (detections.cancelled) return std::nullopt;
     ScoredField scored{which.width, which.height, {}, wanted(field.truth, magnitude(1, simulator.exposure()))};
     for (const Detection& d : detections.units) {
@@ -96,7 +96,8 @@ std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detecto
         f.magnitude = magnitude_in(d.box, field, detections.sky.background_map, simulator.exposure());
         scored.found.push_back(f);
     }
-    return TriedField{std::move(field), std::move(scored)};
+    detections.sky.normalised = {};
+    return TriedField{std::move(field), std::move(scored), std::move(detections)};
 }
 
 template std::optional<TriedField> detect_field(Stream, const Detector<float>&, const FieldSimulator&,

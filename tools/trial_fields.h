@@ -23,6 +23,7 @@ std::vector<WantedGalaxy> wanted_galaxies(const Field& field, const FieldSimulat
 struct TriedField {
     Field field;
     ScoredField scored;
+    Detections detections;  ///< what was found, with the sky as it was used; the normalised image is left out
 };
 
 /// Simulates a field, detects on `stream`, pairs both up for scoring. nullopt if the user interrupts.

@@ -1,0 +1,54 @@
+// From detections to scored stars.
+#include "tools/trial_stars.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tools/sources.h"
+#include "tools/star_fit.h"
+#include "tools/trial_fields.h"
+
+namespace star {
+namespace {
+
+std::vector<FitUnit> units_of(const Detections& detections) {
+    std::vector<FitUnit> units;
+    for (const Detection& d : detections.units) {
+        FitUnit u{d.box, {}};
+        double sum = 0;
+        for (std::size_t k = 0; k < u.chance.size(); ++k) sum += d.chances[k];
+        for (std::size_t k = 0; k < u.chance.size(); ++k)
+            u.chance[k] = sum > 0 ? d.chances[k] / sum : 1.0 / double(u.chance.size());
+        units.push_back(u);
+    }
+    return units;
+}
+
+}  // namespace
+
+ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections& detections,
+                         const FieldSimulator& simulator) {
+    const Exposure& e = simulator.exposure();
+    Observation o;
+    o.image.width = field.width, o.image.height = field.height, o.image.pixels = field.image;
+    o.mask = field.mask;
+    for (std::uint8_t& m : o.mask) m = m ? pixel_saturated : 0;
+    o.noise = noise_of(e);
+    const StarOptions defaults;
+    const FitInput input(o, detections.sky, e.drizzle_sigma, defaults.psf_error);
+    FieldFit fit(pool, input.image(), simulator.psf(), defaults.limits);
+    fit.find(units_of(detections));
+
+    const double electron = magnitude(1, e);
+    ScoredField out{field.width, field.height, {}, wanted_stars(field.truth, electron)};
+    for (const FieldStar& s : fit.stars()) {
+        const auto x = float(s.at.x), y = float(s.at.y);
+        const double electrons = s.at.flux * input.unit() / image_unit(e), snr = s.at.flux / s.error.flux;
+        Found f{{x, y, x, y}, s.at.x, s.at.y, std::isfinite(snr) ? snr : 0};
+        if (electrons > 0) f.magnitude = electron - 2.5 * std::log10(electrons);
+        out.found.push_back(f);
+    }
+    return out;
+}
+
+}  // namespace star
