@@ -75,6 +75,7 @@ Model read_model(const std::string& name) {
                  classes_in_catalogue);
         m.procedure = read_procedure(c, m.architecture);
         m.exposure = read_exposure(c);  // not the PSF: it may be a file that isn't here, and use doesn't need it
+        m.detectable = c.text("truth.labels", "detectable") == "detectable";
         m.pixel_scale = c.number("exposure.pixel_scale", 0, 0, 1e4);
     } catch (const Error& e) {
         fail(Fault::input, where, ": metadata: config: ", e.what());
@@ -111,8 +112,9 @@ std::string built_in_model(double pixel_scale) {
     double least = INFINITY;
     if (embedded_models().size() > 1 && pixel_scale > 0)
         for (const EmbeddedFile& f : embedded_models()) {
-            const double apart = std::fabs(std::log(read_model(std::string(f.name)).pixel_scale / pixel_scale));
-            if (apart < least) least = apart, best = f.name;
+            const Model m = read_model(std::string(f.name));
+            const double apart = std::fabs(std::log(m.pixel_scale / pixel_scale));
+            if (apart < least || (apart == least && m.detectable)) least = apart, best = f.name;
         }
     return best.empty() ? read_model("").name : best;
 }

@@ -18,6 +18,7 @@ struct Model {
     Procedure procedure;
     Exposure exposure;       ///< that it was trained for: the noise of images that don't say theirs
     double pixel_scale = 0;  ///< arcsec/px of its training
+    bool detectable = true;  ///< it counts the stars that an image can show; else, as the paper does, all there are
     std::string config;      ///< the whole effective configuration of its training, TOML
     std::map<std::string, std::string> metadata;
     std::map<std::string, NamedTensor> tensors;
@@ -29,7 +30,8 @@ struct Model {
 /// them. Throws Error (Fault::input) naming the file and the key for anything that doesn't fit.
 Model read_model(const std::string& name);
 
-/// The model built in whose training had pixels nearest in size to these (arcsec); the only one where there is one.
+/// The model built in whose training had pixels nearest in size to these (arcsec), of several such one that counts what
+/// the image can show; the only one where there is one.
 /// Throws Error (Fault::usage) that lists them where there are several and the size is NaN.
 std::string built_in_model(double pixel_scale);
 
