@@ -42,6 +42,7 @@ void check_compressed(const Hdu& hdu) {
     const auto bad = [&](const std::string& key) {
         fail(Fault::input, h.where, ": ", key, " = ", h.text(key).value_or("(missing)"), ": impossible");
     };
+    const auto forms = column_forms(hdu);
     const std::string type = h.text("ZCMPTYPE").value_or("");
     if (!known_keyword(type, {"RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"}))
         fail(Fault::input, h.where, ": ZCMPTYPE = '", type, "': only RICE_1, GZIP_1, GZIP_2 and NOCOMPRESS are read");
@@ -81,7 +82,6 @@ void check_compressed(const Hdu& hdu) {
         if (*name == "BLOCKSIZE" && value != 16 && value != 32) bad("ZVAL" + n);
         if (*name == "BYTEPIX" && value != 1 && value != 2 && value != 4) bad("ZVAL" + n);
     }
-    const auto forms = column_forms(hdu);
     bool data = false;
     for (std::size_t i = 0; i < forms.size(); ++i) {
         const std::string key = "TTYPE" + std::to_string(i + 1), name = h.text(key).value_or("");

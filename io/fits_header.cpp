@@ -109,6 +109,8 @@ template <class... F>
 struct Overloaded : F... {
     using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang before 17 doesn't deduce an aggregate's
 
 std::string padded(std::string text) {
     text.resize(card_size, ' ');
@@ -216,12 +218,14 @@ FitsHeader parse_header(std::string_view cards, const std::string& where) {
     return header;
 }
 
+bool is_keyword(std::string_view key) {
+    return key.size() <= key_size && std::all_of(key.begin(), key.end(), [](char c) {
+               return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+           });
+}
+
 std::vector<std::string> format_card(const Card& card) {
-    const auto allowed = [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-    };
-    require(card.key.size() <= key_size && std::all_of(card.key.begin(), card.key.end(), allowed), "'", card.key,
-            "' is no FITS keyword");
+    require(is_keyword(card.key), "'", card.key, "' is no FITS keyword");
     std::string head = card.key;
     head.resize(key_size, ' ');
     const std::string comment = clean(card.comment);

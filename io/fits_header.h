@@ -47,9 +47,12 @@ std::string to_text(const CardValue& value);
 /// numbers among them) is kept as a string of its text.
 FitsHeader parse_header(std::string_view cards, const std::string& where);
 
+/// Whether FITS knows such a keyword: up to 8 of A-Z 0-9 _ -, or none.
+bool is_keyword(std::string_view key);
+
 /// The 80-character cards that say this: one, or several where a string or a comment is long (CONTINUE, or COMMENT
 /// repeated). Non-ASCII bytes become '?'; a real that is not finite has no FITS form and becomes an undefined value;
-/// the comment is cut where it does not fit. The keyword must be valid: 1-8 of A-Z 0-9 _ -, or blank.
+/// the comment is cut where it does not fit. The keyword must be valid.
 std::vector<std::string> format_card(const Card& card);
 
 }  // namespace star

@@ -84,6 +84,13 @@ std::string objection(const Hdu& hdu, bool cube) {
     if (hdu.number == 0 && hdu.header.boolean("GROUPS").value_or(false))
         return hdu.header.where + ": GROUPS = T: random groups, not an image";
     if (axes.size() < 2) return begin + ": not a 2-D image";
+    if (!hdu.compressed()) {
+        std::int64_t pixels = 1;  // doesn't overflow: read_hdu() has multiplied the same
+        for (const std::int64_t n : axes) pixels *= n;
+        if (const std::int64_t held = hdu.data_bytes / (std::abs(hdu.bitpix) / 8); held != pixels)
+            return hdu.header.where + ": PCOUNT and GCOUNT make " + std::to_string(held) + " values of " +
+                   std::to_string(pixels) + " pixels: not an image";
+    }
     for (std::size_t i = 0; i < axes.size(); ++i) {
         if (i >= (cube ? 3 : 2) && axes[i] != 1)
             return begin + " with " + naxis + std::to_string(i + 1) + " = " + std::to_string(axes[i]) +

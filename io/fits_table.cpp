@@ -132,8 +132,8 @@ Table read_table(const std::string& file, const std::string& extension) {
             const bool array = form.element || (form.code == 'A' ? form.repeat < 1 : form.repeat != 1);
             if (array || form.code == 'X' || form.code == 'C' || form.code == 'M') continue;
             const auto text = [&](const std::string& key) { return h.text(key + n).value_or(""); };
-            table.columns.push_back({text("TTYPE"), text("TUNIT"), text("TCOMM"), text("TUCD"), text("TDISP"),
-                                     read_column(handle.handle, form, int(i) + 1, *hdu)});
+            table.columns.push_back({h.text("TTYPE" + n).value_or("col" + n), text("TUNIT"), text("TCOMM"),
+                                     text("TUCD"), text("TDISP"), read_column(handle.handle, form, int(i) + 1, *hdu)});
         }
         return table;
     } catch (const std::bad_alloc&) {

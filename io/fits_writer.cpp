@@ -58,8 +58,8 @@ struct FitsWriter::State {
         for (const Card& card : cards)
             if (shapes && card.key.starts_with("TDIM")) put(card);
         for (const Card& card : cards)
-            // HIERARCH is a convention outside the standard: such cards of an input header are not passed on.
-            if (!is_structural(card.key) && card.key.size() <= 8) put(card);
+            // Keywords outside the standard (HIERARCH, small letters) of an input header are not passed on.
+            if (!is_structural(card.key) && is_keyword(card.key)) put(card);
     }
 
     /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
@@ -139,8 +139,10 @@ void FitsWriter::mask(const std::string& name, std::span<const std::uint8_t> mas
 
 void FitsWriter::table(const Table& table) {
     if (!state_->begun) primary({});
-    require(!table.columns.empty() && table.columns.size() <= 999, "table ", table.name, ": ", table.columns.size(),
-            " columns");
+    require(!table.columns.empty(), "table ", table.name, ": no columns");
+    if (table.columns.size() > 999)
+        fail(Fault::output, state_->where, ": table ", table.name, ": ", table.columns.size(),
+             " columns, where FITS holds 999");
     const std::size_t rows = table.rows();
     const int n = int(table.columns.size());
     std::vector<std::string> names, forms, units;
@@ -151,8 +153,10 @@ void FitsWriter::table(const Table& table) {
     for (const Column& column : table.columns) {
         require(column.rows() == rows, "table ", table.name, ": column ", column.name, " has ", column.rows(),
                 " rows, not ", rows);
-        require(!column.name.empty() && column.name.size() <= 68, "table ", table.name,
-                ": a column without a name, or of over 68 characters");
+        require(!column.name.empty(), "table ", table.name, ": a column without a name");
+        if (column.name.size() > 68)
+            fail(Fault::output, state_->where, ": table ", table.name, ": a column's name of ", column.name.size(),
+                 " characters, where FITS holds 68: ", column.name.substr(0, 68), "...");
         names.push_back(printable(column.name));
         units.push_back(printable(column.unit).substr(0, 68));
         if (const auto* text = std::get_if<std::vector<std::string>>(&column.data)) {

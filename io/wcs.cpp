@@ -233,6 +233,7 @@ SkyPosition Wcs::to_sky(PixelPosition pixel) const {
     {
         const std::lock_guard guard(state_->lock);
         if (wcsp2s(&state_->wcs, 1, 2, pixcrd, imgcrd, &phi, &theta, world, &status) || status) return sky;
+        if (!std::isfinite(world[0]) || !std::isfinite(world[1])) return sky;
         sky = {world[state_->wcs.lng], world[state_->wcs.lat]};
     }
     if (state_->is_galactic) sky = turn(sky, false);
@@ -246,7 +247,9 @@ PixelPosition Wcs::to_pixel(SkyPosition sky) const {
     int status = 0;
     const std::lock_guard guard(state_->lock);
     world[state_->wcs.lng] = sky.ra, world[state_->wcs.lat] = sky.dec;
-    if (wcss2p(&state_->wcs, 1, 2, world, &phi, &theta, imgcrd, pixcrd, &status) || status) return {nan, nan};
+    if (wcss2p(&state_->wcs, 1, 2, world, &phi, &theta, imgcrd, pixcrd, &status) || status ||
+        !std::isfinite(pixcrd[0]) || !std::isfinite(pixcrd[1]))
+        return {nan, nan};
     return {pixcrd[0], pixcrd[1]};
 }
 

@@ -11,10 +11,18 @@ namespace star {
 enum class Fault { internal = 1, usage = 2, input = 3, output = 4, device = 5 };
 
 /// The only exception this project throws. `what()` is one line that names the file and the card or key at fault.
+/// Control characters, which a file's own words may bring into the message, become '?'.
 struct Error : std::runtime_error {
     explicit Error(const std::string& message, Fault fault = Fault::internal)
-        : std::runtime_error(message), fault(fault) {}
+        : std::runtime_error(clean(message)), fault(fault) {}
     Fault fault;
+
+private:
+    static std::string clean(std::string text) {
+        for (char& c : text)
+            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+        return text;
+    }
 };
 
 struct Check {  // converted from the condition at the call site, so `where` is the caller's line

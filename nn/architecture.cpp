@@ -118,7 +118,8 @@ AnchorGrid anchor_grid(const Architecture& a, int height, int width) {
         level.w = maps[std::size_t(a.pyramid_first + l)].second;
         level.first = int(total);
         total += std::int64_t{level.h} * level.w * grid.per_cell;
-        require(total < INT32_MAX, "anchor_grid: ", total, " anchors in one image");
+        if (total > INT32_MAX)
+            fail(Fault::usage, "more than ", INT32_MAX, " anchors in ", width, "x", height, " network pixels");
         // torchvision's strides are whole numbers; they differ from ours only where the input isn't a multiple of them
         level.stride_y = a.anchors_centred ? float(height) / float(level.h) : float(height / level.h);
         level.stride_x = a.anchors_centred ? float(width) / float(level.w) : float(width / level.w);

@@ -63,7 +63,7 @@ struct Procedure {
 /// Throws Error (Fault::usage) naming the field. `largest_stride` is the network's: tiles must be multiples of it.
 void check(const Procedure&, int largest_stride);
 
-/// Where the anchors of an H x W input (network pixels) are.
+/// Where the anchors of an H x W input (network pixels) are. Throws Error (Fault::usage) if 32 bits don't number them.
 AnchorGrid anchor_grid(const Architecture&, int height, int width);
 
 }  // namespace star

@@ -112,6 +112,18 @@ TEST_CASE("bad TOML is one clear line") {
     }
 }
 
+TEST_CASE("letters and blanks beyond ASCII belong in texts and comments") {
+    for (const char* name : {"\xd0\x9f", "\xc3\xa9", "\xd7\x90", "\xe1\x9a\x81", "\xe2\x81\xa1", "\xef\xbb\xbe",
+                             "\xef\xbf\xbd", "\xf0\x9f\x8c\x9f"}) {
+        const std::string n = name;
+        CHECK(fault([&] { text(n + " = 1"); }) == Fault::usage);
+        CHECK(fault([&] { text("a" + n + "= 1"); }) == Fault::usage);
+        CHECK(fault([&] { text("a = 1" + n); }) == Fault::usage);
+        CHECK(fault([&] { text("[a" + n + "b]\nc = 1"); }) == Fault::usage);
+        CHECK(text("a = \"" + n + "\" # " + n).text("a", "") == n);
+    }
+}
+
 TEST_CASE("deep nesting is refused before it can overflow the stack") {
     const auto repeat = [](const std::string& s, int n) {
         std::string all;

@@ -95,6 +95,30 @@ TEST_CASE("NAXIS = 999 is an image if every axis has one pixel") {
     CHECK(read_image(path).pixels == std::vector<float>{0});
 }
 
+TEST_CASE("an image is as large as its axes say: no parameters, no groups") {
+    const auto extension = [](const std::vector<std::int64_t>& axes, const char* parameters, const char* groups) {
+        return complaint(header_of(image_cards(8, {})) +
+                         header_of(image_cards(8, axes, {card("PCOUNT", parameters), card("GCOUNT", groups)},
+                                               "XTENSION= 'IMAGE   '")) +
+                         std::string(2880, '\0'));
+    };
+    CHECK(extension({3, 2}, "5", "2") == "[1]: PCOUNT and GCOUNT make 22 values of 6 pixels: not an image");
+    CHECK(mentions(extension({3, 2}, "1", "1"), "PCOUNT"));
+    CHECK(mentions(extension({0, 2}, "5", "1"), "PCOUNT"));
+    CHECK(mentions(extension({INT64_MAX, 0}, "5", "1"), "PCOUNT"));
+    CHECK(mentions(extension({3, 2}, "0", "0"), "holds no image"));
+}
+
+TEST_CASE("a compressed image needs a table's two axes") {
+    const std::vector<std::string> cards =
+        image_cards(8, {8},
+                    {card("PCOUNT", "0"), card("GCOUNT", "1"), card("TFIELDS", "1"), "TTYPE1  = 'COMPRESSED_DATA'",
+                     "TFORM1  = '1PB(4)'", card("ZIMAGE", "T"), card("ZBITPIX", "16"), card("ZNAXIS", "2"),
+                     card("ZNAXIS1", "2"), card("ZNAXIS2", "1"), "ZCMPTYPE= 'GZIP_1'"},
+                    "XTENSION= 'BINTABLE'");
+    CHECK(mentions(complaint(header_of(image_cards(8, {})) + header_of(cards) + std::string(2880, '\0')), "NAXIS"));
+}
+
 TEST_CASE("any single byte of a header changed: an Error or an image, never a crash") {
     Folder folder;
     const std::string good =
@@ -126,6 +150,7 @@ TEST_CASE("hostile tables") {
         return message([&] { read_table(path); }).substr(0, 400);
     };
     CHECK(table({card("TFIELDS", "1"), "TFORM1  = 'D'"}, "12345678").empty());
+    CHECK(read_table(folder / "t").columns[0].name == "col1");  // TTYPEn may be left out
     CHECK(mentions(table({card("TFIELDS", "1"), "TFORM1  = 'E'"}, "12345678"), "NAXIS1 = 8"));
     CHECK(mentions(table({card("TFIELDS", "1")}, "12345678"), "TFORM1"));
     CHECK(mentions(table({}, "12345678"), "TFIELDS"));

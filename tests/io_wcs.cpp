@@ -201,6 +201,23 @@ TEST_CASE("an invalid WCS is an error that names the file, whatever the cards") 
     CHECK(Wcs::from_header(odd));
 }
 
+TEST_CASE("a position has two numbers, or none") {
+    const FitsHeader h = with("RA---TPV", "DEC--TPV",
+                              {{{"CRPIX1", 1024.5, ""},
+                                {"CRPIX2", 1000.25, ""},
+                                {"CRVAL1", 150.1, ""},
+                                {"CRVAL2", -40.2, ""},
+                                {"PV2_10", 0.03, ""}}});
+    const Wcs wcs = *Wcs::from_header(h);
+    for (const PixelPosition p : {PixelPosition{1, 1}, {1024.5, 7}, {-1e6, 1e6}, {1e300, -1e300}, {INFINITY, 0}}) {
+        const SkyPosition sky = wcs.to_sky(p);
+        const PixelPosition back = wcs.to_pixel(sky);
+        CHECK(std::isfinite(sky.ra) == std::isfinite(sky.dec));
+        CHECK(std::isfinite(back.x) == std::isfinite(back.y));
+        CHECK(!std::isinf(back.x));
+    }
+}
+
 TEST_CASE("copies and one object work in several threads") {
     const Wcs wcs = *Wcs::from_header(with("RA---TAN-SIP", "DEC--TAN-SIP", {base, sip}));
     const SkyPosition expected = wcs.to_sky({77, 1234});

@@ -91,6 +91,16 @@ bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
 
 }  // namespace
 
+TEST_CASE("anchors are numbered in 32 bits") {
+    Fault fault = Fault::internal;
+    try {
+        anchor_grid(Architecture{}, 1 << 20, 1 << 20);
+    } catch (const Error& e) {
+        fault = e.fault;
+    }
+    CHECK(fault == Fault::usage);  // such settings are the model's mistake
+}
+
 TEST_CASE_TEMPLATE("detect: equal bits for any number of tiles in flight and of threads", T, float, bf16) {
     const Image image = busy_image(75, 110, 1);  // 3 x 4 tiles, the last row and column cut short
     const Detector<T> detector(one_thread(), tiny(), procedure(32, 16), loud().finder());

@@ -74,6 +74,23 @@ TEST_CASE("convert: LDAC from detect carries the image's header; regions are box
     CHECK(read_table(b / "with.ldac", "LDAC_OBJECTS").find("X_IMAGE"));
 }
 
+TEST_CASE("convert: keywords that FITS doesn't know stay behind, columns without a name get one") {
+    const Bench b;
+    Table t;
+    t.name = "STARS", t.columns = {{"A", "", "", "", "", std::vector<double>{1, 2}}};
+    t.cards = {{"MAGSYS", std::string("AB"), ""}};
+    write_tables(b / "good.fits", {}, {t}, false);
+    std::string bytes = b.get("good.fits");
+    bytes.replace(bytes.find("MAGSYS  ="), 6, "MagSys");
+    bytes.replace(bytes.find("TTYPE1  ="), 6, "TITLE1");
+    b.put("odd.fits", bytes);
+    b.must("convert -q odd.fits -o whole.fits");
+    const Table whole = read_table(b / "whole.fits");
+    REQUIRE(whole.columns.size() == 1);
+    CHECK(whole.columns[0].name == "col1");
+    CHECK(whole.numbers("col1") == std::vector<double>{1, 2});
+}
+
 TEST_CASE("convert: to standard output, and measure in any format") {
     const Bench b;
     put_catalogue(b);
@@ -95,6 +112,12 @@ TEST_CASE("convert: what can't be is refused in one line, with nothing left behi
     b.refused("convert absent.fits -o a.csv", 3, {"absent.fits"});
     b.refused("convert field.fits[IMAGE] -o a.csv", 3, {"field.fits"});
     b.refused("convert m.safetensors -o a.csv", 3, {"m.safetensors"});
+    std::string wide = "x0";
+    for (int i = 1; i < 1000; ++i) wide += ",x" + std::to_string(i);
+    b.put("wide.csv", wide + "\n");
+    b.refused("convert wide.csv -o wide.fits", 4, {"wide.fits", "1000 columns", "999"});
+    b.put("long.csv", std::string(69, 'x') + ",y\n1,2\n");
+    b.refused("convert long.csv -o long.fits", 4, {"long.fits", "name of 69 characters"});
     b.refused("convert found.fits -o no/folder.csv", 4, {"no/folder.csv"});
     b.refused("detect field.fits -o found.txt" + tiny, 2, {"found.txt", ".fits"});
     b.put("a.csv", "kept");

@@ -131,6 +131,8 @@ TEST_CASE("foreign: one clear line for what can't be scored") {
     const Folder folder;
     CHECK(names(refusal(folder, "a,b\n1,2\n"), "no column for x"));
     CHECK(names(refusal(folder, "a,b\n1,2\n"), "there are a, b"));
+    CHECK(names(refusal(folder, "a\x1b[2J,b\x7f\n1,2\n"), "there are a?[2J, b?"));  // not for a terminal
+    CHECK(names(message([] { parse_columns("x=a,\n"); }), "columns ?: want"));
     CHECK(names(refusal(folder, "x,y\n1,2\n3,nan\n"), "row 2: y is nan"));
     CHECK(names(refusal(folder, "x,y\n1,2\n3,\n"), "row 2: y"));
     CHECK(names(refusal(folder, "x,y\n1e300,2\n"), "row 1: x"));
@@ -138,6 +140,7 @@ TEST_CASE("foreign: one clear line for what can't be scored") {
     CHECK(names(refusal(folder, "x,y,x\n1,2,3\n"), "two columns x"));
     CHECK(names(refusal(folder, "x,y,nstars\n1,2,0\n"), "row 1: nstars is 0"));
     CHECK(names(refusal(folder, ""), "no column"));
+    CHECK(names(refusal(folder, "\"\"\n1\n"), "no column has a name"));
     CHECK(names(refusal(folder, std::string("x,y\n1,\0\n", 8)), "not a text"));
     CatalogueColumns columns;
     columns.named = {{"x", "absent"}};

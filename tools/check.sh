@@ -6,3 +6,4 @@ tools/install_packages.sh
 cmake -S . -B build -G Ninja
 cmake --build build
 ctest --test-dir build --output-on-failure
+tools/fuzz.sh 9  # seven targets: a minute in all; their ten minutes each are tools/fuzz.sh 600

@@ -206,6 +206,7 @@ TextTable read_text_table(const std::string& file) {
         if (!seen.insert(names[i]).second) fail(Fault::input, file, ": two columns ", names[i].substr(0, 60));
         t.table.columns.push_back(std::move(values[i]).column(names[i]));
     }
+    if (t.table.columns.empty()) fail(Fault::input, file, ": no column has a name: not a table");
     t.table.file = file;
     return t;
 }
