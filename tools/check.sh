@@ -2,7 +2,7 @@
 # Installs what is needed, builds everything, runs every test.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tools/install_packages.sh
+tools/install_packages.sh fuzz
 cmake -S . -B build -G Ninja
 cmake --build build
 ctest --test-dir build --output-on-failure
