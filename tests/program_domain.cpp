@@ -17,7 +17,7 @@ TEST_CASE("departures from the training: each on its own, from its own ratio on"
     CHECK(departures(training, training).empty());
     CHECK(departures({}, training).empty());  // nothing is known
     CHECK(departures(training, {}).empty());
-    CHECK(departs(&Domain::pixel_scale, 0.0595).empty());
+    CHECK(departs(&Domain::pixel_scale, 0.0545).empty());
     CHECK(departs(&Domain::pixel_scale, 0.0605) == "pixels of 0.0605\" (0.05\")");
     CHECK(departs(&Domain::pixel_scale, 0.041) == "pixels of 0.041\" (0.05\")");
     CHECK(departs(&Domain::psf_fwhm, 2.49).empty());

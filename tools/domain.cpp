@@ -76,7 +76,7 @@ void add_sky(Domain& d, const Observation& o, const WholeSky& sky, std::size_t u
 
 std::vector<std::string> departures(const Domain& image, const Domain& training) {
     std::vector<std::string> out;
-    if (apart(image.pixel_scale, training.pixel_scale, 1.2))
+    if (apart(image.pixel_scale, training.pixel_scale, other_pixels))
         out.push_back(fmt::format("pixels of {:.3g}\" ({:.3g}\")", image.pixel_scale, training.pixel_scale));
     if (apart(image.psf_fwhm, training.psf_fwhm, 1.25))
         out.push_back(fmt::format("stars of FWHM {:.2f} px ({:.2f})", image.psf_fwhm, training.psf_fwhm));

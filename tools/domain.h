@@ -34,7 +34,7 @@ Domain domain_of(const Observation& o);
 void add_sky(Domain& image, const Observation& o, const WholeSky& sky, std::size_t units);
 
 /// Where the image departs from the training, in words, the training's value in brackets ("stars of FWHM 3.10 px
-/// (2.15)"); empty: nowhere. Pixels and PSF count from a ratio of 1.2 and 1.25, noise from 3, density above 2 times or
+/// (2.15)"); empty: nowhere. Pixels and PSF count from a ratio of 1.1 and 1.25, noise from 3, density above 2 times or
 /// below a fiftieth, clipping from 3 times as far above the noise.
 std::vector<std::string> departures(const Domain& image, const Domain& training);
 

@@ -12,8 +12,6 @@
 namespace star {
 namespace {
 
-constexpr double other_pixels = 1.2;  // ratio of pixel scales from which a model's training is another instrument's
-
 // The mean of what these keys say: DECam's detectors have two amplifiers, A and B.
 std::optional<double> header_number(const FitsImage& image, std::initializer_list<const char*> keys, bool zero_too) {
     for (const char* key : keys) {

@@ -38,6 +38,9 @@ struct Sourced {
     const char* source = "unknown";  ///< "option", "header", "model", "noise map"
 };
 
+/// Ratio of pixel scales from which an image is another instrument's than a model's training.
+inline constexpr double other_pixels = 1.1;
+
 struct Observation {
     FitsImage image;
     std::optional<Wcs> wcs;
