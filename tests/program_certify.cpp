@@ -231,6 +231,31 @@ TEST_CASE("certify: one command gives the catalogue, its completeness and every 
     CHECK(b.get("page.html").find("id=\"completeness\"") != std::string::npos);
 }
 
+TEST_CASE("certify: an image of several plates is certified as one") {
+    const Bench b;
+    put_tiny_model(b);
+    b.must("simulate -q -o wide.fits --width 2400 --height 48");  // two plates side by side
+    b.must("certify -q wide.fits -o one.fits --stars 400" + tiny);
+    const Table t = read_table(b / "one.fits", "COMPLETE");
+    const auto level = t.numbers("LEVEL"), placed = t.numbers("NPLACED"), share = t.numbers("COMPL"),
+               rows = t.numbers("NROWS");
+    double all = 0, twins = 0;
+    std::vector<double> curve;
+    for (std::size_t i = 0; i < t.rows(); ++i) {
+        if (level[i] != 0) continue;
+        all += placed[i], twins += rows[i];
+        if (placed[i] > 0) curve.push_back(share[i]);
+    }
+    CHECK(all == 400);  // each in the core of one plate alone
+    CHECK(twins >= double(read_table(b / "one.fits", "SOURCES").rows()) / 2);
+    REQUIRE(curve.size() > 8);
+    MESSAGE("completeness from bright to faint: ", curve.front(), " ... ", curve.back());
+    CHECK((curve[0] + curve[1]) / 2 > 0.7);
+    CHECK(curve.back() < 0.3);
+    b.must("certify -q wide.fits -o two.fits --stars 400 --threads 1 --mem-limit 3G" + tiny);
+    CHECK(tables(b, "one.fits") == tables(b, "two.fits"));
+}
+
 TEST_CASE("certify: an interruption leaves what the finished trials say; mistakes are told apart") {
     const Bench b;
     put_tiny_model(b);

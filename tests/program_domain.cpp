@@ -18,8 +18,8 @@ TEST_CASE("departures from the training: each on its own, from its own ratio on"
     CHECK(departures({}, training).empty());  // nothing is known
     CHECK(departures(training, {}).empty());
     CHECK(departs(&Domain::pixel_scale, 0.0545).empty());
-    CHECK(departs(&Domain::pixel_scale, 0.0605) == "pixels of 0.0605\" (0.05\")");
-    CHECK(departs(&Domain::pixel_scale, 0.041) == "pixels of 0.041\" (0.05\")");
+    CHECK(departs(&Domain::pixel_scale, 0.0555) == "pixels of 0.0555\" (0.05\")");
+    CHECK(departs(&Domain::pixel_scale, 0.045) == "pixels of 0.045\" (0.05\")");
     CHECK(departs(&Domain::psf_fwhm, 2.49).empty());
     CHECK(departs(&Domain::psf_fwhm, 2.51) == "stars of FWHM 2.51 px (2.00)");
     CHECK(departs(&Domain::noise, 29).empty());

@@ -5,24 +5,24 @@
 
 #include "kernels/random.h"
 #include "sim/detector_noise.h"
-#include "sim/saturation.h"
 
 namespace star {
 namespace {
 
 constexpr double invisible = 1e-3;  // of the noise: what a stamp's cut may leave out
 
-double electrons_per_unit(const Observation& o) {
-    const double e = o.noise.electrons_per_unit;
-    return e > 0 && std::isfinite(e) ? e : 0;
+double usual_sigma(const Observation& o) {
+    if (o.map && o.map->sky_sigma > 0) return o.map->sky_sigma;
+    const double sigma = o.noise.sigma(0);
+    return sigma > 0 ? sigma : 0;
 }
 
 // The stars alone, image units.
-std::vector<float> drawn(const Light& light, std::span<const PointSource> stars, int column, int row, double sigma,
+std::vector<float> drawn(const Light& light, std::span<const PointSource> stars, int column, int row,
                          const Observation& o) {
     std::vector<float> out(o.image.pixels.size());
     Stamps stamps;
-    stamps.cut = invisible * sigma;
+    stamps.cut = invisible * usual_sigma(o);
     stamps.column = column, stamps.row = row;
     render(light.pool, stars, light.psf, View<float>{out.data(), {1, o.image.height, o.image.width, 1}}, stamps);
     return out;
@@ -30,8 +30,8 @@ std::vector<float> drawn(const Light& light, std::span<const PointSource> stars,
 
 // Independent noise as the image's: through the drizzle of those that are drizzled.
 void correlate(const Light& light, const Observation& o, std::vector<float>& noise) {
-    if (o.model_pixels && light.drizzle_sigma > 0 && electrons_per_unit(o) > 0)
-        drizzle_noise(light.pool, light.drizzle_sigma, {noise.data(), {1, o.image.height, o.image.width, 1}});
+    if (const double blur = o.noise_blur(light.drizzle_sigma); blur > 0)
+        drizzle_noise(light.pool, blur, {noise.data(), {1, o.image.height, o.image.width, 1}});
 }
 
 // Calls draw(i, random) for each pixel, each with numbers of its own.
@@ -46,27 +46,12 @@ void for_each_pixel(const Light& light, const Observation& o, int column, int ro
     });
 }
 
-void mark_saturated_anew(Observation& o) {
-    if (!std::isfinite(o.saturate.value)) return;
-    mark_saturated(o.image.pixels, o.image.width, o.image.height, o.saturate.value, o.mask);
-    if (!o.mask.empty()) {
-        o.hidden.resize(o.mask.size());
-        for (std::size_t i = 0; i < o.mask.size(); ++i) o.hidden[i] = o.mask[i] & pixel_bad;
-    }
-}
-
-double usual_sigma(const Observation& o) {
-    if (o.map && o.map->sky_sigma > 0) return o.map->sky_sigma;
-    const double sigma = o.noise.sigma(0);
-    return sigma > 0 ? sigma : 0;
-}
-
 }  // namespace
 
 void add_stars(const Light& light, std::span<const PointSource> stars, int column, int row, std::uint64_t seed,
                Observation& o) {
-    const std::vector<float> light_of = drawn(light, stars, column, row, usual_sigma(o), o);
-    const double e = electrons_per_unit(o);
+    const std::vector<float> light_of = drawn(light, stars, column, row, o);
+    const double e = o.noise.electrons_per_unit;
     if (e > 0) {
         std::vector<float> noise(light_of.size());
         for_each_pixel(light, o, column, row, seed, [&](std::size_t i, Random& random) {
@@ -79,16 +64,16 @@ void add_stars(const Light& light, std::span<const PointSource> stars, int colum
             for (std::size_t i = 0; i < noise.size(); ++i) o.map->variance[i] += std::max(light_of[i], 0.0f) / float(e);
     }
     for (std::size_t i = 0; i < light_of.size(); ++i) o.image.pixels[i] += light_of[i];
-    mark_saturated_anew(o);
+    o.mark_pixels();
 }
 
 void make_twin(Stream stream, const Light& light, const Procedure& how, std::span<const PointSource> stars, int column,
                int row, std::uint64_t seed, Observation& o) {
-    const std::vector<float> light_of = drawn(light, stars, column, row, usual_sigma(o), o);
+    const std::vector<float> light_of = drawn(light, stars, column, row, o);
     Observation rest = o;
     for (std::size_t i = 0; i < light_of.size(); ++i) rest.image.pixels[i] -= light_of[i];
     const PreparedSky sky = prepare_sky(stream, rest.sky(), how);
-    const double e = electrons_per_unit(o);
+    const double e = o.noise.electrons_per_unit;
     std::vector<float> noise(light_of.size());
     for_each_pixel(light, o, column, row, seed, [&](std::size_t i, Random& random) {
         const double empty = o.empty_variance(i, sky);

@@ -45,19 +45,21 @@ void add_completeness(Table& sources, const Certificate& certificate, const Cert
         {"COMPL", "", "completeness for such a star at such a place", "stat.value", "F7.4", values});
 }
 
+std::string words_of(double magnitude) {
+    return std::isfinite(magnitude) ? fmt::format("{:.2f}", magnitude) : std::string("n/a");
+}
+
 std::string words_of(const MagnitudeLimit& m) {
-    return std::isfinite(m.value) ? fmt::format("{:.2f} ({:.2f} to {:.2f})", m.value, m.low, m.high)
-                                  : std::string("beyond what was placed");
+    return fmt::format("{} ({} to {})", words_of(m.value), words_of(m.low), words_of(m.high));
 }
 
 void say_certificate(const Certificate& certificate, const Certification& c, Console& console) {
     std::string levels;
     for (int level = 1; level <= levels_certified; ++level)
-        levels += fmt::format("{}{:.2f}", level > 1 ? ", " : "", certificate.limit(0.5, level).value);
+        levels += (level > 1 ? ", " : "") + words_of(certificate.limit(0.5, level).value);
     console.say(
         "{} artificial stars of {:.2f} to {:.2f} mag: half are found at {} mag; in the darkest, middle and brightest "
-        "third of "
-        "the image {}; 90 % at {}.",
+        "third of the image {}; 90 % at {}.",
         c.stars.size(), c.magnitudes[0], c.magnitudes[1], words_of(certificate.limit(0.5, 0)), levels,
         words_of(certificate.limit(0.9, 0)));
 }

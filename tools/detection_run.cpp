@@ -100,10 +100,7 @@ template <class T>
 ImageFound DetectionRun<T>::detect(ProgressFile* progress, Console& console, const DetectionPlan::Alter& alter) {
     DetectionPlan plan = plan_;
     plan.alter = alter;
-    if (in_plates()) {
-        observation_.image.pixels = {}, observation_.mask = {}, observation_.hidden = {}, observation_.map.reset();
-        return detect_plates(stream_, detector_, plan, plates_, observation_, progress, console);
-    }
+    if (in_plates()) return detect_plates(stream_, detector_, plan, plates_, observation_, progress, console);
     Observation one = observation_;  // which will be marked and altered
     return detect_plates(stream_, detector_, plan, plates_, one, progress, console);
 }

@@ -173,6 +173,12 @@ double Observation::variance(std::size_t i, const PreparedSky& sky) const {
     return empty_variance(i, sky) + (noise.electrons_per_unit > 0 ? light / noise.electrons_per_unit : 0);
 }
 
+void Observation::mark_pixels() {
+    if (std::isfinite(saturate.value)) mark_saturated(image.pixels, image.width, image.height, saturate.value, mask);
+    hidden.resize(mask.size());
+    for (std::size_t i = 0; i < mask.size(); ++i) hidden[i] = mask[i] & pixel_bad;
+}
+
 Observation open_observation(const ObservationOptions& o, const Model& model, Console& console) {
     Observation out;
     out.image = o.window ? read_image(o.image, *o.window) : read_image(o.image);
@@ -198,12 +204,7 @@ Observation open_observation(const ObservationOptions& o, const Model& model, Co
     if (planes.noise) use_map(out, planes, model.procedure, electrons > 0 && !guessed);
     if (!o.repeated) say_noise(out, o, planes, unit, console);
     if (!planes.noise && (!(electrons > 0) || planes.weight == Weight::background)) out.noise = {};
-    if (std::isfinite(out.saturate.value))
-        mark_saturated(image.pixels, image.width, image.height, out.saturate.value, out.mask);
-    if (!out.mask.empty()) {
-        out.hidden.resize(out.mask.size());
-        for (std::size_t i = 0; i < out.mask.size(); ++i) out.hidden[i] = out.mask[i] & pixel_bad;
-    }
+    out.mark_pixels();
     return out;
 }
 

@@ -62,6 +62,13 @@ struct Observation {
     double empty_variance(std::size_t i, const PreparedSky& sky) const;
     /// With the photons of what stands there above the sky.
     double variance(std::size_t i, const PreparedSky& sky) const;
+    /// px: the blur that the noise went through where the model's exposures were resampled with this one; 0 where the
+    /// image's weren't, or nobody knows its noise.
+    double noise_blur(double drizzle_sigma) const {
+        return model_pixels && noise.electrons_per_unit > 0 ? drizzle_sigma : 0;
+    }
+    /// Marks the pixels from `saturate` on, as they are now, and hides from the network what the mask says is bad.
+    void mark_pixels();
 };
 
 /// Options win over the header, the header over the model's training exposure. Says on the console which came from the

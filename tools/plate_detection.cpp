@@ -50,10 +50,8 @@ std::vector<Blend> blends_of(const Detections& found, const Observation& o) {
         b.x = d.box.x(), b.y = d.box.y();
         b.score = d.score;
         b.stars = d.label + 1;
-        double sum = 0;
-        for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
-        for (int k = 0; k < classes_in_catalogue; ++k)
-            b.p[k] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
+        const auto chances = class_chances(d);
+        std::copy(chances.begin(), chances.end(), b.p);
         if (b.stars > 1) b.flags |= flag_blended;
         double sorted[classes_in_catalogue];
         std::copy(b.p, b.p + classes_in_catalogue, sorted);
@@ -93,6 +91,15 @@ int tiles_in_flight(Stream stream, const Detector<T>& detector, const DetectionP
 }
 
 }  // namespace
+
+std::array<double, classes_in_catalogue> class_chances(const Detection& d) {
+    double sum = 0;
+    for (int k = 0; k < classes_in_catalogue; ++k) sum += d.chances[k];
+    std::array<double, classes_in_catalogue> out{};
+    for (int k = 0; k < classes_in_catalogue; ++k)
+        out[std::size_t(k)] = sum > 0 ? d.chances[k] / sum : 1.0 / classes_in_catalogue;
+    return out;
+}
 
 // Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes.
 std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * 40; }

@@ -1,5 +1,6 @@
 // From pixels to rows: what `detect` does with an image, or with each plate of one too large to be held whole.
 #pragma once
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,6 +12,9 @@
 #include "tools/star_fit.h"
 
 namespace star {
+
+/// P1 ... P5: a detection's chances over their sum; all alike where it has none.
+std::array<double, classes_in_catalogue> class_chances(const Detection& d);
 
 /// What is the same for all plates; the caller's.
 struct DetectionPlan {

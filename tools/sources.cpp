@@ -52,7 +52,7 @@ FitInput::FitInput(const Observation& o, const PreparedSky& sky, double drizzle_
     image_.width = o.image.width, image_.height = o.image.height;
     image_.pixels = pixels_, image_.sky = sky_, image_.variance = variance_, image_.unusable = unusable_;
     image_.electrons_per_unit = modelled ? o.noise.electrons_per_unit * unit_ : 0;
-    image_.drizzle_sigma = modelled && o.model_pixels ? drizzle_sigma : 0;
+    image_.drizzle_sigma = modelled ? o.noise_blur(drizzle_sigma) : 0;
     image_.psf_error = psf_error;
 }
 

@@ -1,31 +1,14 @@
 // From detections to scored stars.
 #include "tools/trial_stars.h"
 
-#include <algorithm>
 #include <cmath>
 
+#include "tools/plate_detection.h"
 #include "tools/sources.h"
 #include "tools/star_fit.h"
 #include "tools/trial_fields.h"
 
 namespace star {
-namespace {
-
-std::vector<FitUnit> units_of(const Detections& detections) {
-    std::vector<FitUnit> units;
-    for (const Detection& d : detections.units) {
-        FitUnit u{d.box, {}};
-        double sum = 0;
-        for (std::size_t k = 0; k < u.chance.size(); ++k) sum += d.chances[k];
-        for (std::size_t k = 0; k < u.chance.size(); ++k)
-            u.chance[k] = sum > 0 ? d.chances[k] / sum : 1.0 / double(u.chance.size());
-        units.push_back(u);
-    }
-    return units;
-}
-
-}  // namespace
-
 ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections& detections,
                          const FieldSimulator& simulator) {
     const Exposure& e = simulator.exposure();
@@ -37,7 +20,9 @@ ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections&
     const StarOptions defaults;
     const FitInput input(o, detections.sky, e.drizzle_sigma, defaults.psf_error);
     FieldFit fit(pool, input.image(), simulator.psf(), defaults.limits);
-    fit.find(units_of(detections));
+    std::vector<FitUnit> units;
+    for (const Detection& d : detections.units) units.push_back({d.box, class_chances(d)});
+    fit.find(units);
 
     const double electron = magnitude(1, e);
     ScoredField out{field.width, field.height, {}, wanted_stars(field.truth, electron)};
