@@ -6,6 +6,7 @@
 #include "kernels/check.h"
 #include "kernels/conv.h"
 #include "kernels/max_pool.h"
+#include "kernels/orient.h"
 
 namespace star {
 namespace {
@@ -94,6 +95,8 @@ void check(const Procedure& p, int largest_stride) {
     within("threshold", p.threshold, 0, 1);
     within("top_k", p.top_k, 1, 1 << 20);
     within("temperature", p.temperature, 0.1, 10);
+    if (p.orientations != 1 && p.orientations != orientations)
+        fail(Fault::usage, "orientations = ", p.orientations, ": must be 1 or ", orientations);
 }
 
 AnchorGrid anchor_grid(const Architecture& a, int height, int width) {

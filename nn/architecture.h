@@ -58,6 +58,7 @@ struct Procedure {
     float threshold = 0.3f;  ///< score from which a unit is reported; fixed on validation fields
     int top_k = 4000;        ///< candidates per level and tile
     float temperature = 1;   ///< of the class probabilities, given a unit; fitted on validation fields
+    int orientations = 1;    ///< that the network sees a tile in: 1, or 8, and the mean of what it says counts
 };
 
 /// Throws Error (Fault::usage) naming the field. `largest_stride` is the network's: tiles must be multiples of it.

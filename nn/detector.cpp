@@ -5,10 +5,25 @@
 #include <cmath>
 
 #include "kernels/nms.h"
+#include "kernels/orient.h"
 #include "kernels/resize.h"
 
 namespace star {
 namespace {
+
+/// The heads' outputs for `tiles`, each the mean over the orientations that `seen` holds.
+template <class T>
+HeadOutputs<T> mean_outputs(const Pass& pass, const HeadOutputs<T>& seen, int levels, int tiles) {
+    HeadOutputs<T> out;
+    const auto mean = [&](View<const T> x, Turning turning) {
+        const auto y = pass.activations.take<T>(Shape{tiles, x.shape.h, x.shape.w, x.shape.c});
+        average_orientations<T>(pass.stream, x, turning, y);
+        return read_only(y);
+    };
+    for (int l = 0; l < levels; ++l)
+        out.logits[l] = mean(seen.logits[l], Turning::never), out.deltas[l] = mean(seen.deltas[l], Turning::offsets);
+    return out;
+}
 
 /// Chances sharpened (T < 1) or flattened (T > 1); over the largest first, so that none but hopeless ones underflow.
 void heat(float* chances, int classes, float temperature) {
@@ -81,6 +96,8 @@ Detector<T>::Detector(Stream stream, const Architecture& a, const Procedure& p,
                       const std::function<const NamedTensor*(const std::string&)>& find)
     : procedure_(p), net_(std::make_unique<RetinaNet>(a)) {
     check(p, a.largest_stride());
+    if (p.orientations > 1 && !(a.anchors_centred && a.anchor_ratios == std::vector<float>{1}))
+        fail(Fault::usage, "orientations = ", p.orientations, ": the network's anchors aren't all square and centred");
     if (a.classes > most_classes)
         fail(Fault::usage, "classes = ", a.classes, ": detection knows at most ", most_classes);
     params_ = std::make_unique<Params>(stream, Params::Use::inference, [&](const VisitParam& v) { net_->params(v); });
@@ -96,19 +113,26 @@ typename Detector<T>::Tiles Detector<T>::queue_tiles(const Pass& pass, View<cons
     const int N = int(origins.size()), side = procedure_.core + 2 * procedure_.halo, scale = procedure_.input_scale;
     const int C = padded_channels(net_->architecture.in_channels);
     require(C == 1, "Detector: the sky has one channel");
+    const bool turned = procedure_.orientations > 1;
     const auto batch = pass.activations.take<T>(Shape{N, side, side, 1});
     for (int n = 0; n < N; ++n)
         cut_window<T>(pass.stream, normalised, origins[std::size_t(n)].first - procedure_.halo,
                       origins[std::size_t(n)].second - procedure_.halo,
                       {batch.data ? batch.data + std::int64_t{n} * side * side : nullptr, {1, side, side, 1}});
     View<const T> x = batch;
+    if (turned) {
+        const auto all = pass.activations.take<T>(Shape{orientations * N, side, side, 1});
+        orient<T>(pass.stream, x, all);
+        x = all;
+    }
     if (scale > 1) {
-        const auto enlarged = pass.activations.take<T>(Shape{N, side * scale, side * scale, 1});
+        const auto enlarged = pass.activations.take<T>(Shape{x.shape.n, side * scale, side * scale, 1});
         enlarge<T>(pass.stream, x, scale, enlarged);
         x = enlarged;
     }
-    const HeadOutputs<T> out = net_->forward<T>(pass, x, nullptr);
     const AnchorGrid grid = anchor_grid(net_->architecture, side * scale, side * scale);
+    HeadOutputs<T> out = net_->forward<T>(pass, x, nullptr);
+    if (turned) out = mean_outputs(pass, out, grid.levels, N);
     Decode how;
     how.scoring = Scoring::any_class;
     how.classes = net_->architecture.classes;

@@ -46,6 +46,10 @@ auto with_activations(Device device, F&& f) {
 /// clash.
 void refuse_to_replace(const std::vector<std::string>& outputs, const std::vector<std::string>& inputs);
 
+/// --orientations: how many the network sees an image in, 1 or 8; 0, which stays if it isn't given, is as the model
+/// says.
+void add_orientations_option(CLI::App& app, int& orientations);
+
 /// The effective configuration, a line of TOML per COMMENT card.
 void append_config(std::vector<Card>& cards, const std::string& toml);
 

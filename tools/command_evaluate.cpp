@@ -26,7 +26,8 @@ struct Options {
     bool simulate = false;  // --model was given
     bool oracle = false, stars = false;
     int fields = 50, side = 100;
-    double fwhm = 0;  // px; 0: as the input says
+    int orientations = 0;  // 0: as the model says
+    double fwhm = 0;       // px; 0: as the input says
 };
 
 constexpr int most_pictures = 4, picture_side = 600;  // of the page of scores, px
@@ -129,6 +130,7 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
     trial.about = {
         {"model", fmt::format("{} (sha256 {})", model.name, model.sha256.substr(0, 16))},
         {"threshold", fmt::format("{:g}", model.procedure.threshold)},
+        {"orientations", std::to_string(model.procedure.orientations)},
         {"instrument", o.preset.empty() && common.config_files.empty() ? "the model's training"
                        : o.preset.empty()                              ? "configuration files"
                                                                        : o.preset},
@@ -216,11 +218,13 @@ int evaluate_command(const Options& o, const Common& common) {
     if (o.simulate && !o.truths.empty()) fail(Fault::usage, "--truth: belongs to a catalogue, and none was given");
     if (o.oracle && !o.simulate)
         fail(Fault::usage, "--oracle: needs the fields' light and noise as they were simulated: with --model");
+    if (o.orientations && !o.simulate) fail(Fault::usage, "--orientations: belongs to --model");
     if (o.stars && !o.simulate) fail(Fault::usage, "--stars: belongs to --model; catalogues have theirs scored anyway");
     std::optional<Model> model;
     std::optional<Setup> setup;
     if (o.simulate) {
         model = read_model(o.model);
+        if (o.orientations) model->procedure.orientations = o.orientations;
         setup = read_setup(configuration(o, common, *model));
         if (common.dump_config) return std::fputs(setup->config.c_str(), stdout), 0;
     } else if (!o.preset.empty() || !common.config_files.empty() || !common.settings.empty() || common.dump_config) {
@@ -275,6 +279,7 @@ Command add_evaluate(CLI::App& program, Common& common) {
     app->add_option("--side", o->side, "Their width and height, px")
         ->capture_default_str()
         ->check(CLI::Range(16, 8192));
+    add_orientations_option(*app, o->orientations);
     app->add_flag("--oracle", o->oracle,
                   "With --model: beside it, what one who knows the PSF, the noise and the stars' places would say");
     app->add_flag("--stars", o->stars, "With --model: also fit the stars, as detect does, and score them");

@@ -59,6 +59,7 @@ void add_detection_options(CLI::App& app, DetectionOptions& o) {
                    "nearest to the image's)");
     app.add_option("--threshold", o.threshold, "Score from which a unit is reported (default: the model's)")
         ->check(CLI::Range(0.0, 1.0));
+    add_orientations_option(app, o.orientations);
     add_star_options(app, o.stars);
     app.add_option("--cosmic-rays", o.cosmic_rays, "Flag what lies on cosmic rays: auto (in single exposures), on, off")
         ->transform(CLI::CheckedTransformer(std::map<std::string, CosmicRaySetting>{
@@ -73,6 +74,7 @@ Model choose_model(const DetectionOptions& o, const FitsPlane& image, Console& c
     Model model = read_model(o.model.empty() ? built_in_model(pixel_scale_of(image)) : o.model);
     if (o.model.empty()) console.say("model {}", model.name);
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
+    if (o.orientations) model.procedure.orientations = o.orientations;
     check(model.procedure, model.architecture.largest_stride());
     return model;
 }
@@ -146,6 +148,7 @@ std::vector<Card> DetectionRun<T>::cards(const ImageFound& found) const {
                   {"MODEL", model_.name, "network"},
                   {"MODELSHA", model_.sha256, "SHA-256 of its file"},
                   {"THRESH", double(model_.procedure.threshold), "score from which a unit is reported"},
+                  {"ORIENTS", std::int64_t(model_.procedure.orientations), "orientations the network saw the image in"},
                   {"BACKGND", found.sky.background, "mean background, image units"},
                   {"SIGMA", found.sky.sigma, "noise per pixel there, image units"},
                   {"SIGMASRC", std::string(found.sky.estimated ? "image" : "noise model"), "where SIGMA comes from"},
@@ -188,12 +191,13 @@ template <class T>
 std::string DetectionRun<T>::key() const {
     const DetectionOptions& o = options_;
     const ObservationOptions& i = o.image;
-    return fmt::format("{} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
+    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
                        commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
-                       device_name(stream_), model_.procedure.threshold, i.planes.mask, i.planes.mask_bits,
-                       i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain, i.read_noise, i.zeropoint,
-                       i.magnitude_system, i.saturate, o.stars.psf, o.stars.psf_error, o.stars.limits.min_snr,
-                       o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
+                       device_name(stream_), model_.procedure.threshold, model_.procedure.orientations, i.planes.mask,
+                       i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
+                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf, o.stars.psf_error,
+                       o.stars.limits.min_snr, o.stars.limits.second_snr, int(o.cosmic_rays),
+                       sizeof(Source) + sizeof(Blend));
 }
 
 template class DetectionRun<float>;

@@ -21,6 +21,7 @@ struct DetectionOptions {
     ObservationOptions image;
     std::string model;  ///< a file, or the name of one built in; empty: choose_model()
     double threshold = std::numeric_limits<double>::quiet_NaN();
+    int orientations = 0;  ///< 1 or 8; 0: as the model says
     StarOptions stars;
     CosmicRaySetting cosmic_rays = CosmicRaySetting::automatic;
     std::string memory = "1500M";

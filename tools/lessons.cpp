@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 
 #include "kernels/check.h"
 #include "kernels/random.h"
@@ -22,21 +23,37 @@ std::uint64_t seed_of_name(const std::string& name) {
     return h;
 }
 
-// "KEY=LOW..HIGH" becomes "KEY=VALUE", uniform between the two.
-std::string drawn(const std::string& range, double u) {
-    const std::size_t equals = range.find('='), dots = range.find("..", equals);
+// A number uniform between the two of "LOW..HIGH".
+std::string drawn_number(const std::string& range, std::string_view text, Random& random) {
+    const std::size_t dots = text.find("..");
     double low = 0, high = 0;
-    const auto number = [](const char* from, const char* to, double& value) {
-        const auto read = std::from_chars(from, to, value);
-        return read.ec == std::errc{} && read.ptr == to && std::isfinite(value);
+    const auto number = [](std::string_view from, double& value) {
+        const auto read = std::from_chars(from.data(), from.data() + from.size(), value);
+        return read.ec == std::errc{} && read.ptr == from.data() + from.size() && std::isfinite(value);
     };
-    const char *text = range.data(), *end = text + range.size();
-    if (equals == range.npos || dots == range.npos || !number(text + equals + 1, text + dots, low) ||
-        !number(text + dots + 2, end, high) || !(low <= high))
-        fail(Fault::usage, range, ": must look like exposure.sky=0.1..0.4");
+    if (dots == text.npos || !number(text.substr(0, dots), low) || !number(text.substr(dots + 2), high) ||
+        !(low <= high))
+        fail(Fault::usage, range, ": must look like exposure.sky=0.1..0.4 or psf.aberrations=[-9..9,0..5]");
     char digits[40];
-    const auto written = std::to_chars(digits, digits + sizeof digits, low + u * (high - low));
-    return range.substr(0, equals + 1) + std::string(digits, written.ptr);
+    const auto written = std::to_chars(digits, digits + sizeof digits, low + random.uniform() * (high - low));
+    return {digits, written.ptr};
+}
+
+// "KEY=LOW..HIGH" becomes "KEY=VALUE", and so each range of a list.
+std::string drawn(const std::string& range, Random& random) {
+    const std::size_t equals = std::min(range.find('='), range.size() - 1);
+    std::string_view left = std::string_view(range).substr(equals + 1);
+    const bool list = left.size() > 1 && left.front() == '[' && left.back() == ']';
+    if (!list) return range.substr(0, equals + 1) + drawn_number(range, left, random);
+    left = left.substr(1, left.size() - 2);
+    std::string values;
+    for (bool more = true; more;) {
+        const std::size_t comma = left.find(',');
+        values += (values.empty() ? "" : ",") + drawn_number(range, left.substr(0, comma), random);
+        more = comma != left.npos;
+        if (more) left.remove_prefix(comma + 1);
+    }
+    return range.substr(0, equals + 1) + "[" + values + "]";
 }
 
 bool chooses_stars(const Lesson& l) {
@@ -51,7 +68,7 @@ FieldSimulator variant(const Setup& run, const Lesson& lesson, int which) {
         for (const char* section : {"mock", "cluster", "disk", "truth.units"}) c.forget(section);
     for (const std::string& s : lesson.set) c.set(s);
     Random random(seed_of(seed_of_name(lesson.name), Draw::lessons, std::uint64_t(which)), 0);
-    for (const std::string& range : lesson.draw) c.set(drawn(range, random.uniform()));
+    for (const std::string& range : lesson.draw) c.set(drawn(range, random));
     return read_setup(c).simulator();
 }
 

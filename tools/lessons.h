@@ -13,10 +13,11 @@ struct Setup;
 /// [curriculum.NAME]: the run's own configuration with some keys replaced. A table without a key is no lesson.
 struct Lesson {
     std::string name;
-    double share = 1;               ///< of the fields, relative to the other lessons'
-    std::vector<std::string> set;   ///< "mock.mag_max=23.5", as --set gives it
-    std::vector<std::string> draw;  ///< "exposure.sky=0.15..0.45": a number uniform between the two for each variant
-    int variants = 1;               ///< so many instruments and scenes are drawn; a field takes one of them
+    double share = 1;              ///< of the fields, relative to the other lessons'
+    std::vector<std::string> set;  ///< "mock.mag_max=23.5", as --set gives it
+    /// "exposure.sky=0.15..0.45": a number uniform between the two for each variant; so each of a list, "[-9..9,0..5]"
+    std::vector<std::string> draw;
+    int variants = 1;  ///< so many instruments and scenes are drawn; a field takes one of them
 };
 
 /// Reads the lessons, sorted by name. Throws Error (Fault::usage) naming the key.
