@@ -260,7 +260,7 @@ TEST_CASE("certify: an interruption leaves what the finished trials say; mistake
     const Bench b;
     put_tiny_model(b);
     b.must("simulate -q -o field.fits --width 120 --height 100");
-    const Outcome stopped = b.run("certify field.fits -o part.fits --stars 100000" + tiny, "certifying");
+    const Outcome stopped = b.run("certify field.fits -o part.fits --stars 100000" + tiny, {"certifying"});
     CHECK(stopped.code == 143);
     CHECK(stopped.err.find("partial: stopped after") != std::string::npos);
     CHECK(b.get("part.fits").find("CERTDONE=                    F") != std::string::npos);

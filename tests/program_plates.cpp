@@ -97,7 +97,7 @@ TEST_CASE("plates: threads and memory don't show; an interrupted run goes on wit
     for (const Blend& u : rows) far += u.x > 1800;
     CHECK(far > 20);  // the second plate's
 
-    const Outcome stopped = b.run(detect + "-o part.fits", "plate 2 of 2");
+    const Outcome stopped = b.run(detect + "-o part.fits", {"plate 2 of 2"});
     INFO(stopped.err);
     REQUIRE(stopped.code == 143);
     CHECK(stopped.err.find("partial") != std::string::npos);

@@ -37,7 +37,7 @@ std::string log_of(const Bench& b) {
 TEST_CASE("train: stopped by SIGTERM and resumed is never stopped") {
     const Bench whole, parts;
     whole.must(train + "-q --threads 2");
-    const Outcome stopped = parts.run(train, "training: 1/60");
+    const Outcome stopped = parts.run(train, {"training: 1/60"});
     INFO(stopped.err);
     REQUIRE(stopped.code == 143);
     const std::string step = read_safetensors(parts / "m.safetensors.checkpoint").metadata.at("step");

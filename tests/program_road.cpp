@@ -151,7 +151,7 @@ TEST_CASE("road: SIGTERM leaves a valid partial catalogue") {
     put_tiny_model(b);
     const std::vector<float> pixels(4000 * 4000, 1.0f);
     write_image(b / "large.fits", pixels, 4000, 4000, {}, false);
-    const Outcome o = b.run("detect large.fits --model m.safetensors -o part.fits", "detecting: 0/");
+    const Outcome o = b.run("detect large.fits --model m.safetensors -o part.fits", {"detecting: 0/"});
     INFO(o.err);
     CHECK(o.code == 143);
     CHECK(b.get("part.fits").find("COMPLETE=                    F") != std::string::npos);

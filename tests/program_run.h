@@ -28,6 +28,14 @@ struct Outcome {
     std::int64_t peak_mb = 0;  ///< largest resident memory
 };
 
+/// What befalls a run.
+struct Fate {
+    std::string at;                       ///< once stderr holds this text ...
+    std::chrono::milliseconds after{-1};  ///< ... or after this time, if it isn't negative ...
+    int signal = SIGTERM;                 ///< ... this is sent
+    rlim_t most_bytes = RLIM_INFINITY;    ///< no file grows larger, as on a disk without room (but for the error's name)
+};
+
 inline std::vector<std::string> words(const std::string& text) {
     std::istringstream in(text);
     return {std::istream_iterator<std::string>(in), {}};
@@ -38,8 +46,8 @@ struct Bench : Folder {
     static constexpr int most_seconds =
         300;  ///< a guard against hanging: nothing here takes more than a few on an idle machine
 
-    /// Runs a command, its words as they are. stop_at: once stderr holds this text, SIGTERM is sent.
-    Outcome command(const std::vector<std::string>& argv, const std::string& stop_at = "") const {
+    /// Runs a command, its words as they are.
+    Outcome command(const std::vector<std::string>& argv, const Fate& fate = {}) const {
         std::vector<char*> raw;
         for (const std::string& a : argv) raw.push_back(const_cast<char*>(a.c_str()));
         raw.push_back(nullptr);
@@ -49,18 +57,21 @@ struct Bench : Folder {
         if (child == 0) {
             const int to = ::open(out.c_str(), O_CREAT | O_WRONLY, 0600),
                       errors = ::open(err.c_str(), O_CREAT | O_WRONLY, 0600);
-            const bool ready = ::dup2(to, 1) == 1 && ::dup2(errors, 2) == 2 && ::chdir(path.c_str()) == 0;
+            const rlimit room{fate.most_bytes, fate.most_bytes};
+            const bool ready = ::setrlimit(RLIMIT_FSIZE, &room) == 0 && ::dup2(to, 1) == 1 && ::dup2(errors, 2) == 2 && ::chdir(path.c_str()) == 0;
             if (ready) ::execvp(raw[0], raw.data());
             ::_exit(127);
         }
         Outcome o;
         if (child < 0) return o;
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(most_seconds);
+        const auto start = std::chrono::steady_clock::now(), deadline = start + std::chrono::seconds(most_seconds);
         int status = 0;
         struct rusage use = {};
-        bool stopped = stop_at.empty();
+        bool sent = false;
         while (::wait4(child, &status, WNOHANG, &use) == 0) {
-            if (!stopped && said.get("err").find(stop_at) != std::string::npos) ::kill(child, SIGTERM), stopped = true;
+            if ((!sent && !fate.at.empty() && said.get("err").find(fate.at) != std::string::npos) ||
+                (!sent && fate.after.count() >= 0 && std::chrono::steady_clock::now() >= start + fate.after))
+                ::kill(child, fate.signal), sent = true;
             if (std::chrono::steady_clock::now() > deadline) ::kill(child, SIGKILL);
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
@@ -71,10 +82,10 @@ struct Bench : Folder {
     }
 
     /// Runs starblend; `arguments` are separated by blanks.
-    Outcome run(const std::string& arguments, const std::string& stop_at = "") const {
+    Outcome run(const std::string& arguments, const Fate& fate = {}) const {
         std::vector<std::string> argv{binary};
         for (std::string& w : words(arguments)) argv.push_back(std::move(w));
-        return command(argv, stop_at);
+        return command(argv, fate);
     }
 
     /// Runs it and wants exit 0.
@@ -96,10 +107,11 @@ struct Bench : Folder {
 
     /// What every mistake owes the user: the exit code, one line on stderr with these parts, nothing on stdout, no file
     /// made or left behind, bounded memory (the default of --mem-limit, and no run here comes near it) and time.
-    void refused(const std::string& arguments, int code, const std::vector<std::string>& parts) const {
+    void refused(const std::string& arguments, int code, const std::vector<std::string>& parts,
+                 const Fate& fate = {}) const {
         CAPTURE(arguments);
         const auto before = listing();
-        const Outcome o = run(arguments);
+        const Outcome o = run(arguments, fate);
         INFO(o.err);
         CHECK(o.code == code);
         CHECK(std::count(o.err.begin(), o.err.end(), '\n') == 1);

@@ -60,7 +60,7 @@ TEST_CASE("simulate: many fields are the single ones, and go on where they stopp
 
 TEST_CASE("simulate: stopped between fields, what is there is whole") {
     const Bench b;
-    const Outcome o = b.run("simulate -o set --count 2000 --width 64", "simulating");
+    const Outcome o = b.run("simulate -o set --count 2000 --width 64", {"simulating"});
     CHECK(o.code == 143);
     CHECK(o.err.find("--resume") != std::string::npos);
     int files = 0;
