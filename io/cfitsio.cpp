@@ -2,6 +2,8 @@
 #include "io/cfitsio.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <system_error>
 
 namespace star {
 
@@ -12,9 +14,12 @@ std::mutex& cfitsio_lock() {
 
 void check_cfitsio(int status, const std::string& where, Fault fault) {
     if (status == 0) return;
+    const int reason = errno;  // before anything here changes it
     char text[FLEN_STATUS] = "";
     fits_get_errstatus(status, text);
     fits_clear_errmsg();
+    if (fault == Fault::output && (reason == ENOSPC || reason == EDQUOT || reason == EFBIG))
+        fail(fault, where, ": can't be written: ", std::generic_category().message(reason));
     fail(fault, where, ": ", text, " (CFITSIO ", status, ")");
 }
 

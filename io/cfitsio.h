@@ -16,7 +16,8 @@ namespace star {
 /// CFITSIO shares a table of open files and a stack of messages between its handles: one call at a time.
 std::mutex& cfitsio_lock();
 
-/// Throws `where`: what CFITSIO says, unless status is 0.
+/// Throws `where`: what CFITSIO says, unless status is 0. CFITSIO doesn't say that an output found no room: errno, read
+/// before any other call, does.
 void check_cfitsio(int status, const std::string& where, Fault fault);
 
 /// An open file of CFITSIO, closed when this goes. Hold cfitsio_lock() around every use, this object's end included.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "io/atomic_file.h"
@@ -313,7 +315,7 @@ void write_safetensors(const std::string& path, const TensorFile& file, bool ove
     for (const Tensor& t : file.tensors)
         stream.write(reinterpret_cast<const char*>(t.bytes.data()), std::streamsize(t.bytes.size()));
     stream.close();
-    if (!stream) fail(Fault::output, path, ": can't be written");
+    if (!stream) fail(Fault::output, path, ": can't be written: ", std::generic_category().message(errno));
     out.commit();
 }
 

@@ -105,6 +105,7 @@ TEST_CASE("without room on the disk: exit 4, one line that names the output, not
         REQUIRE(error != std::string::npos);
         CHECK(std::count(o.err.begin() + std::ptrdiff_t(error), o.err.end(), '\n') == 1);
         CHECK(o.err.find(output, error) != std::string::npos);
+        CHECK(o.err.find("can't be written: File too large", error) != std::string::npos);
         CHECK(b.listing() == before);
     };
     fails("simulate -q -o new.fits --width 100", "new.fits");
