@@ -34,7 +34,8 @@ struct MemoryHdu {
     std::vector<char> bytes;
     std::int64_t data = 0;  // where the data begin
 
-    /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number.
+    /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number. Each
+    /// keyword once, as FitsHeader::find() has it.
     MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys);
     MemoryHdu(const MemoryHdu&) = delete;
     MemoryHdu& operator=(const MemoryHdu&) = delete;

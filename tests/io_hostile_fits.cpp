@@ -151,6 +151,10 @@ TEST_CASE("hostile tables") {
     };
     CHECK(table({card("TFIELDS", "1"), "TFORM1  = 'D'"}, "12345678").empty());
     CHECK(read_table(folder / "t").columns[0].name == "col1");  // TTYPEn may be left out
+    // Of a key that is there twice the first counts, for the check and for who decodes.
+    CHECK(table({card("TFIELDS", "1"), "TFORM1  = '8A'", "TFORM1  = '4000A'"}, "abcdefgh").empty());
+    CHECK(std::get<std::vector<std::string>>(read_table(folder / "t").columns[0].data) ==
+          std::vector<std::string>{"abcdefgh"});
     CHECK(mentions(table({card("TFIELDS", "1"), "TFORM1  = 'E'"}, "12345678"), "NAXIS1 = 8"));
     CHECK(mentions(table({card("TFIELDS", "1")}, "12345678"), "TFORM1"));
     CHECK(mentions(table({}, "12345678"), "TFIELDS"));

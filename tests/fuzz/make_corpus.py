@@ -136,6 +136,8 @@ def tables():
                                   TSCAL1="0.5", TZERO1="1", TZERO2="32768", TZERO3="2147483648", TNULL4="1",
                                   TZERO5="-128", TSCAL6="1E300", TSCAL7="-2.5"))
     put("tables", "substrings", table(dict(name="R", format="6A", array=["abcdef"] * 2)).replace(b"'6A", b"'6A2"))
+    put("tables", "twice", table(dict(name="R", format="5A", array=["abcde"] * 2)).replace(
+        b"TFORM1  = '5A", b"TFORM1  = '5A      '\nTFORM1  = '9A"))
     names = ["X_IMAGE", "Y_IMAGE", "XMIN_IMAGE", "YMIN_IMAGE", "XMAX_IMAGE", "YMAX_IMAGE", "NSTARS", "SCORE",
              "P1", "P2", "P3", "P4", "P5", "FLAGS"]
     put("tables", "blends", table(*[dict(name=n, format="J" if n in ("NSTARS", "FLAGS") else "D", array=[1, 2])
