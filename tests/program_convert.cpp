@@ -89,6 +89,13 @@ TEST_CASE("convert: keywords that FITS doesn't know stay behind, columns without
     REQUIRE(whole.columns.size() == 1);
     CHECK(whole.columns[0].name == "col1");
     CHECK(whole.numbers("col1") == std::vector<double>{1, 2});
+    // of the primary header too, which LDAC keeps as text
+    write_tables(b / "good_head.fits", {{"OBSERVER", std::string("E. Hubble"), ""}}, {t}, false);
+    bytes = b.get("good_head.fits");
+    bytes.replace(bytes.find("OBSERVER"), 8, "EX!ENDED");
+    b.put("odd_head.fits", bytes);
+    for (const char* format : {"fits", "ldac", "ecsv", "csv", "votable"})
+        b.must("convert -q odd_head.fits -o head." + std::string(format) + " --format " + format);
 }
 
 TEST_CASE("convert: to standard output, and measure in any format") {
