@@ -48,7 +48,9 @@ MemoryHdu::MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys) {
         while (!key.empty() && key.back() >= '0' && key.back() <= '9') key.pop_back();
         if (key.size() != card.key.size()) key += '#';
         // of a key that is there twice the first: the one that was checked, where CFITSIO would take the last
-        if (hdu.header.find(card.key) == &card && std::find(keys.begin(), keys.end(), key) != keys.end()) put(card);
+        if (is_keyword(card.key) && hdu.header.find(card.key) == &card &&
+            std::find(keys.begin(), keys.end(), key) != keys.end())
+            put(card);
     }
     end();
     data = std::int64_t(text.size());
