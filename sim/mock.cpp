@@ -57,10 +57,11 @@ void check_mock(const Mock& o) {
     in_range("contrast", o.contrast, 0, 10);
     in_range("min_separation", o.min_separation, 0, 1000);
     in_range("density_min", o.density_min, 0, as_many_as_fit);
+    if (std::isinf(o.density_min) != std::isinf(o.density_max))
+        fail(Fault::usage, "density_min and density_max: a range needs both; without either, as many as fit");
     in_range("density_max", o.density_max, o.density_min, as_many_as_fit);
-    if (std::isinf(o.density_max) && (!std::isinf(o.density_min) || o.min_separation < 0.5))
-        fail(Fault::usage,
-             "density: \"as many as fit\" needs both density_min and density_max, and min_separation >= 0.5");
+    if (std::isinf(o.density_max) && o.min_separation < 0.5)
+        fail(Fault::usage, "min_separation = ", o.min_separation, ": \"as many as fit\" needs at least 0.5");
     in_range("dist_min", o.dist_min, 0, 100);
     in_range("faint_density", o.faint_density, 0, 100);
     in_range("faint_min", o.faint_min, -30, 60);

@@ -30,9 +30,10 @@ struct Scene {
     std::vector<Blend> units(const Bench& b, const std::string& options) const {
         write_image(b / "image.fits", pixels, side, side, {{"PIXSCALE", 0.074, ""}}, true);
         write_image(b / "variance.fits", variance, side, side, {}, true);
-        b.must("detect -q image.fits -o units.fits --overwrite --model csst-g --psf none --cosmic-rays off --weight "
-               "variance.fits --weight-type variance " +
-               options);
+        b.must(
+            "detect -q image.fits -o units.fits --overwrite --model csst-g --psf none --cosmic-rays off --weight "
+            "variance.fits --weight-type variance " +
+            options);
         return read_blends(b / "units.fits");
     }
 };
