@@ -1,6 +1,7 @@
 // Lessons that a training's fields are mixed from, and networks adapted to another instrument.
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "io/safetensors.h"
 #include "tests/program_run.h"
@@ -52,6 +53,30 @@ TEST_CASE("fields are drawn from lessons by their shares") {
     for (int i = 0; i < 5; ++i) CHECK(same[i].exposure().sky == mix[i].exposure().sky);
 }
 
+TEST_CASE("a lesson may draw every number of a list") {
+    const Curriculum mix =
+        curriculum_of(setup_with("[curriculum.a]\ndraw = [\"mock.weights=[1..2, 3..4,0..0,5..6,0..0]\"]\nset = "
+                                 "[\"mock.mix=weights\", \"mock.density_min=0.002\", "
+                                 "\"mock.density_max=0.002\"]\nvariants = 2\n"));
+    REQUIRE(mix.size() == 2);
+    ThreadPool pool(2);
+    // What no list but this makes: no unit has three or five members, and the two variants' fields differ.
+    std::vector<double> shares[2];
+    for (int i = 0; i < 2; ++i) {
+        const Field field = mix[i].plan(pool, {600, 600, 8, 1, 0});
+        std::map<int, int> members, sizes;
+        for (const Star& s : field.scene.stars) ++members[s.unit];
+        for (const auto& [unit, n] : members) ++sizes[n];
+        REQUIRE(members.size() > 300);
+        CHECK(sizes[3] == 0);
+        CHECK(sizes[5] == 0);
+        CHECK(sizes[1] > 0);
+        CHECK(sizes[4] > sizes[1]);
+        shares[i] = {double(sizes[1]), double(sizes[2]), double(sizes[4])};
+    }
+    CHECK(shares[0] != shares[1]);
+}
+
 TEST_CASE("a lesson of other stars starts from their defaults") {
     const Curriculum mix = curriculum_of(setup_with(
         "[mock]\nmag_max = 21\n[curriculum.crowd]\nset = [\"scene.stars=ngc2298\"]\n[curriculum.units]\nshare = 1\n"));
@@ -89,6 +114,9 @@ TEST_CASE("lessons that make no sense are refused before anything is trained") {
     refused("[curriculum.a]\nset = [\"mock.mag_mix=2\"]\n", {"curriculum.a", "mock.mag_mix"});
     refused("[curriculum.a]\ndraw = [\"exposure.sky=0.4..0.2\"]\n", {"curriculum.a", "exposure.sky=0.4..0.2"});
     refused("[curriculum.a]\ndraw = [\"exposure.sky=0.4\"]\n", {"curriculum.a", "exposure.sky=0.4"});
+    refused("[curriculum.a]\ndraw = [\"psf.aberrations=[1..2,3]\"]\n", {"curriculum.a", "psf.aberrations=[1..2,3]"});
+    refused("[curriculum.a]\ndraw = [\"psf.aberrations=[]\"]\n", {"curriculum.a", "psf.aberrations=[]"});
+    refused("[curriculum.a]\ndraw = [\"\"]\n", {"curriculum.a", "must look like"});
     refused("[curriculum.a]\nvariants = 3\n", {"curriculum.a.variants", "curriculum.a.draw"});
     refused("[curriculum.a]\nset = [\"exposure.gain=-1\"]\n", {"curriculum.a", "exposure.gain"});
 }

@@ -137,9 +137,12 @@ std::string completeness_html(const Catalogue& c) {
         plot.ticks = round_ticks(plot.x_min, plot.x_max, 8);
         return panel(title, plot);
     };
-    return "<h2 id=\"completeness\">Completeness</h2><p>Of artificial stars put into the image. With error bars: all "
-           "of "
-           "it; without: its dark, middle and bright third.</p><div class=\"plots\">" +
+    const auto key = [](int k, const char* words) {
+        return fmt::format("<span class=\"key c{}\"></span>{}", k, words);
+    };
+    return "<h2 id=\"completeness\">Completeness</h2><p>Of artificial stars put into the image: " +
+           key(0, "all of it, with error bars; ") + key(1, "its dark, ") + key(2, "its middle, ") +
+           key(3, "its bright third.") + "</p><div class=\"plots\">" +
            panel_of("Artificial stars found", "COMPL", true) +
            panel_of("Rows of a twin that are its stars", "PURITY", false) + "</div>";
 }

@@ -25,6 +25,8 @@ std::uint64_t seed_of_name(const std::string& name) {
 
 // A number uniform between the two of "LOW..HIGH".
 std::string drawn_number(const std::string& range, std::string_view text, Random& random) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
     const std::size_t dots = text.find("..");
     double low = 0, high = 0;
     const auto number = [](std::string_view from, double& value) {
