@@ -46,10 +46,12 @@ MemoryHdu::MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys) {
     for (const Card& card : hdu.header.cards) {
         std::string key = card.key;
         while (!key.empty() && key.back() >= '0' && key.back() <= '9') key.pop_back();
+        if (key.size() < card.key.size() && card.key[key.size()] == '0')
+            continue;  // TFORM01 is TFORM1 to CFITSIO alone
         if (key.size() != card.key.size()) key += '#';
         // of a key that is there twice the first: the one that was checked, where CFITSIO would take the last
-        if (is_keyword(card.key) && hdu.header.find(card.key) == &card &&
-            std::find(keys.begin(), keys.end(), key) != keys.end())
+        if (std::find(keys.begin(), keys.end(), key) != keys.end() && is_keyword(card.key) &&
+            hdu.header.find(card.key) == &card)
             put(card);
     }
     end();

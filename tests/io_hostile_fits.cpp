@@ -155,6 +155,9 @@ TEST_CASE("hostile tables") {
     CHECK(table({card("TFIELDS", "1"), "TFORM1  = '8A'", "TFORM1  = '4000A'"}, "abcdefgh").empty());
     CHECK(std::get<std::vector<std::string>>(read_table(folder / "t").columns[0].data) ==
           std::vector<std::string>{"abcdefgh"});
+    CHECK(table({card("TFIELDS", "1"), "TFORM1  = '8A'", "TFORM01 = '1D'"}, "abcdefgh").empty());
+    CHECK(std::get<std::vector<std::string>>(read_table(folder / "t").columns[0].data) ==
+          std::vector<std::string>{"abcdefgh"});
     CHECK(table({card("TFIELDS", "1"), "TFORM1  = '8A'", card("TZERO#", "1")}, "abcdefgh").empty());  // just a word
     CHECK(mentions(table({card("TFIELDS", "1"), "TFORM1  = 'E'"}, "12345678"), "NAXIS1 = 8"));
     CHECK(mentions(table({card("TFIELDS", "1")}, "12345678"), "TFORM1"));
