@@ -67,6 +67,8 @@ def main():
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         killed = subprocess.Popen([*detect, "-o", folder / "killed.fits", "--overwrite"])
         time.sleep(0.6 * seconds)
+        if killed.poll() is not None:
+            sys.exit("the second run ended before it was killed")
         killed.kill()
         killed.wait()
         left = (folder / "killed.fits.progress").stat().st_size
@@ -74,7 +76,7 @@ def main():
         same = tables(folder / "whole.fits") == tables(folder / "killed.fits")
         version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.strip()
         result = {"program": version, "date": str(date.today()), "image": [SIDE, SIDE], "mem_limit": LIMIT,
-                  "peak_mb": round(peak), "threads": os.cpu_count(), "catalogue_bytes": (folder / "whole.fits").stat().st_size,
+                  "peak_mib": round(peak), "threads": os.cpu_count(), "catalogue_bytes": (folder / "whole.fits").stat().st_size,
                   "killed_with_progress_bytes": left, "same_tables_after_resume": same}
         print(json.dumps(result, indent=1))
         Path(__file__).with_name("results").joinpath("large.json").write_text(json.dumps(result, indent=1) + "\n")

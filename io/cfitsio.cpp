@@ -12,13 +12,23 @@ std::mutex& cfitsio_lock() {
     return lock;
 }
 
+namespace {
+
+// What CFITSIO says when the disk, not the data, was at fault.
+bool is_of_the_disk(int status) {
+    return status == FILE_NOT_CREATED || status == WRITE_ERROR || status == READ_ERROR || status == FILE_NOT_CLOSED ||
+           status == SEEK_ERROR;
+}
+
+}  // namespace
+
 void check_cfitsio(int status, const std::string& where, Fault fault) {
     if (status == 0) return;
     const int reason = errno;  // before anything here changes it
     char text[FLEN_STATUS] = "";
     fits_get_errstatus(status, text);
     fits_clear_errmsg();
-    if (fault == Fault::output && (reason == ENOSPC || reason == EDQUOT || reason == EFBIG))
+    if (fault == Fault::output && is_of_the_disk(status) && (reason == ENOSPC || reason == EDQUOT || reason == EFBIG))
         fail(fault, where, ": can't be written: ", std::generic_category().message(reason));
     fail(fault, where, ": ", text, " (CFITSIO ", status, ")");
 }

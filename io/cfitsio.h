@@ -16,8 +16,8 @@ namespace star {
 /// CFITSIO shares a table of open files and a stack of messages between its handles: one call at a time.
 std::mutex& cfitsio_lock();
 
-/// Throws `where`: what CFITSIO says, unless status is 0. CFITSIO doesn't say that an output found no room: errno, read
-/// before any other call, does.
+/// Throws `where`: what CFITSIO says, unless status is 0. CFITSIO doesn't say that an output found no room: errno does,
+/// which whoever writes sets to 0 before.
 void check_cfitsio(int status, const std::string& where, Fault fault);
 
 /// An open file of CFITSIO, closed when this goes. Hold cfitsio_lock() around every use, this object's end included.
@@ -34,8 +34,8 @@ struct MemoryHdu {
     std::vector<char> bytes;
     std::int64_t data = 0;  // where the data begin
 
-    /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number. Each
-    /// keyword once, as FitsHeader::find() has it.
+    /// Room for `hdu`'s data, behind those of its cards whose keyword is in `keys`: "TFORM#" stands for any number.
+    /// Each keyword once, as FitsHeader::find() has it.
     MemoryHdu(const Hdu& hdu, const std::vector<std::string>& keys);
     MemoryHdu(const MemoryHdu&) = delete;
     MemoryHdu& operator=(const MemoryHdu&) = delete;

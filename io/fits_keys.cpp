@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "io/fits_header.h"
+
 namespace star {
 
 bool is_structural(const std::string& key) {
@@ -19,5 +21,7 @@ bool is_structural(const std::string& key) {
     return numbered ? std::any_of(std::begin(many), std::end(many), is(stem))
                     : std::any_of(std::begin(single), std::end(single), is(key));
 }
+
+bool is_passed_on(const std::string& key) { return !is_structural(key) && is_keyword(key); }
 
 }  // namespace star

@@ -8,4 +8,8 @@ namespace star {
 /// file and so to its writer.
 bool is_structural(const std::string& key);
 
+/// Whether a card of an input's header may stand in an output's: neither structural nor outside the standard (HIERARCH,
+/// small letters).
+bool is_passed_on(const std::string& key);
+
 }  // namespace star

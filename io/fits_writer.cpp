@@ -2,6 +2,7 @@
 #include "io/fits_writer.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <type_traits>
 
@@ -27,6 +28,7 @@ struct FitsWriter::State {
         // CFITSIO copies names into buffers of 1025 bytes, and makes only files that don't exist yet.
         if (out.path().size() > 1000) fail(Fault::output, path, ": the path is too long for CFITSIO");
         std::remove(out.path().c_str());
+        errno = 0;  // check() asks it why
         const std::lock_guard guard(cfitsio_lock());
         file = std::make_unique<CfitsioFile>();
         int status = 0;
@@ -58,8 +60,7 @@ struct FitsWriter::State {
         for (const Card& card : cards)
             if (shapes && card.key.starts_with("TDIM")) put(card);
         for (const Card& card : cards)
-            // Keywords outside the standard (HIERARCH, small letters) of an input header are not passed on.
-            if (!is_structural(card.key) && is_keyword(card.key)) put(card);
+            if (is_passed_on(card.key)) put(card);
     }
 
     /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.

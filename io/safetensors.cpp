@@ -308,6 +308,7 @@ void write_safetensors(const std::string& path, const TensorFile& file, bool ove
     std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
     text.resize((text.size() + 7) / 8 * 8, ' ');
     AtomicFile out(path, overwrite);
+    errno = 0;
     std::ofstream stream(out.path(), std::ios::binary | std::ios::trunc);
     const std::uint64_t header_bytes = text.size();
     stream.write(reinterpret_cast<const char*>(&header_bytes), 8);
@@ -315,7 +316,9 @@ void write_safetensors(const std::string& path, const TensorFile& file, bool ove
     for (const Tensor& t : file.tensors)
         stream.write(reinterpret_cast<const char*>(t.bytes.data()), std::streamsize(t.bytes.size()));
     stream.close();
-    if (!stream) fail(Fault::output, path, ": can't be written: ", std::generic_category().message(errno));
+    if (!stream)
+        fail(Fault::output, path, ": can't be written",
+             errno ? ": " + std::generic_category().message(errno) : std::string());
     out.commit();
 }
 

@@ -73,7 +73,8 @@ void check(const Architecture& a) {
     for (float r : a.anchor_ratios) within("anchor_ratios", r, 0.05, 20);
 }
 
-void check(const Procedure& p, int largest_stride) {
+void check(const Procedure& p, const Architecture& a) {
+    const int largest_stride = a.largest_stride();
     within("input_scale", p.input_scale, 1, 32);
     within("mesh size", p.mesh.size, 8, 4096);
     within("mesh filter", p.mesh.filter, 1, 15);
@@ -97,6 +98,8 @@ void check(const Procedure& p, int largest_stride) {
     within("temperature", p.temperature, 0.1, 10);
     if (p.orientations != 1 && p.orientations != orientations)
         fail(Fault::usage, "orientations = ", p.orientations, ": must be 1 or ", orientations);
+    if (p.orientations > 1 && !(a.anchors_centred && a.anchor_ratios == std::vector<float>{1}))
+        fail(Fault::usage, "orientations = ", p.orientations, ": the network's anchors aren't all square and centred");
 }
 
 AnchorGrid anchor_grid(const Architecture& a, int height, int width) {

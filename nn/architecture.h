@@ -61,8 +61,9 @@ struct Procedure {
     int orientations = 1;    ///< that the network sees a tile in: 1, or 8, and the mean of what it says counts
 };
 
-/// Throws Error (Fault::usage) naming the field. `largest_stride` is the network's: tiles must be multiples of it.
-void check(const Procedure&, int largest_stride);
+/// Throws Error (Fault::usage) naming the field. Against its network: tiles must be multiples of the largest stride,
+/// and several orientations need square anchors on the cells' middles, which turn into each other.
+void check(const Procedure&, const Architecture&);
 
 /// Where the anchors of an H x W input (network pixels) are. Throws Error (Fault::usage) if 32 bits don't number them.
 AnchorGrid anchor_grid(const Architecture&, int height, int width);

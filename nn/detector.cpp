@@ -95,9 +95,7 @@ template <class T>
 Detector<T>::Detector(Stream stream, const Architecture& a, const Procedure& p,
                       const std::function<const NamedTensor*(const std::string&)>& find)
     : procedure_(p), net_(std::make_unique<RetinaNet>(a)) {
-    check(p, a.largest_stride());
-    if (p.orientations > 1 && !(a.anchors_centred && a.anchor_ratios == std::vector<float>{1}))
-        fail(Fault::usage, "orientations = ", p.orientations, ": the network's anchors aren't all square and centred");
+    check(p, a);
     if (a.classes > most_classes)
         fail(Fault::usage, "classes = ", a.classes, ": detection knows at most ", most_classes);
     params_ = std::make_unique<Params>(stream, Params::Use::inference, [&](const VisitParam& v) { net_->params(v); });
@@ -113,14 +111,14 @@ typename Detector<T>::Tiles Detector<T>::queue_tiles(const Pass& pass, View<cons
     const int N = int(origins.size()), side = procedure_.core + 2 * procedure_.halo, scale = procedure_.input_scale;
     const int C = padded_channels(net_->architecture.in_channels);
     require(C == 1, "Detector: the sky has one channel");
-    const bool turned = procedure_.orientations > 1;
+    const bool all_ways = procedure_.orientations > 1;
     const auto batch = pass.activations.take<T>(Shape{N, side, side, 1});
     for (int n = 0; n < N; ++n)
         cut_window<T>(pass.stream, normalised, origins[std::size_t(n)].first - procedure_.halo,
                       origins[std::size_t(n)].second - procedure_.halo,
                       {batch.data ? batch.data + std::int64_t{n} * side * side : nullptr, {1, side, side, 1}});
     View<const T> x = batch;
-    if (turned) {
+    if (all_ways) {
         const auto all = pass.activations.take<T>(Shape{orientations * N, side, side, 1});
         orient<T>(pass.stream, x, all);
         x = all;
@@ -132,7 +130,7 @@ typename Detector<T>::Tiles Detector<T>::queue_tiles(const Pass& pass, View<cons
     }
     const AnchorGrid grid = anchor_grid(net_->architecture, side * scale, side * scale);
     HeadOutputs<T> out = net_->forward<T>(pass, x, nullptr);
-    if (turned) out = mean_outputs(pass, out, grid.levels, N);
+    if (all_ways) out = mean_outputs(pass, out, grid.levels, N);
     Decode how;
     how.scoring = Scoring::any_class;
     how.classes = net_->architecture.classes;

@@ -1,12 +1,10 @@
 // Runs that don't end as they should: killed at any moment, or without room on the disk.
-#include <cmath>
 #include <cstring>
 #include <functional>
 
 #include "io/fits_table.h"
 #include "kernels/random.h"
 #include "tests/program_run.h"
-#include "tests/skip.h"
 
 using namespace star;
 using namespace star::test;
@@ -20,11 +18,12 @@ double milliseconds_of(const Bench& b, const std::string& arguments) {
 }
 
 // Runs `command()` again and again, each time sent the signal at a random moment of an uninterrupted run's time, until
-// it ends by itself; anew if that was too soon. `between`: after each that was ended.
+// it ends by itself; anew if that was before two ended runs had left something to go on from. `left`: looks at what a
+// run that was ended left, and says whether there is.
 void end_again_and_again(const Bench& b, int signal, double whole, const std::function<std::string()>& command,
-                         const std::string& output, const std::function<void()>& between) {
+                         const std::string& output, const std::function<bool()>& left) {
     Random random(std::uint64_t(signal), 0);
-    int ended = 0;
+    int ended = 0, with_something = 0;
     for (int run = 0;; ++run) {
         REQUIRE(run < 300);
         Fate fate;
@@ -32,15 +31,17 @@ void end_again_and_again(const Bench& b, int signal, double whole, const std::fu
         fate.signal = signal;
         const Outcome o = b.run(command(), fate);
         INFO(o.err);
-        if (o.code == 0 && ended >= 2) break;
+        REQUIRE(!o.hung);
+        if (o.code == 0 && with_something >= 2) break;
         if (o.code == 0) {
-            std::filesystem::remove(b / output), std::filesystem::remove(b / (output + ".checkpoint")), ended = 0;
+            std::filesystem::remove(b / output), std::filesystem::remove(b / (output + ".checkpoint"));
+            ended = with_something = 0;
             continue;
         }
         REQUIRE(o.code == 128 + signal);
-        between(), ++ended;
+        ++ended, with_something += left();
     }
-    MESSAGE("signal " << signal << " ended " << ended << " runs");
+    MESSAGE("signal " << signal << " ended " << ended << " runs, " << with_something << " with something done");
 }
 
 }  // namespace
@@ -55,12 +56,17 @@ TEST_CASE("killed at random moments, a detection goes on to the bits of one that
     CHECK(read_table(b / "whole.fits", "SOURCES").rows() > 100);
     for (const int signal : {SIGKILL, SIGTERM}) {
         const std::string out = "ended" + std::to_string(signal) + ".fits";
+        const auto left = [&] {
+            // What stands under the output's name is whole, or nothing does; after SIGTERM it says that it is partial.
+            if (std::filesystem::exists(b / out)) {
+                CHECK(verified(b, out).value_or(true));
+                if (signal == SIGTERM) CHECK(b.get(out).find("COMPLETE=                    F") != std::string::npos);
+            }
+            const std::string progress = b.get(out + ".progress");
+            return progress.size() > progress.find('\n') + 1;  // records behind the line that says whose they are
+        };
         end_again_and_again(
-            b, signal, whole, [&] { return detect + "--resume -o " + out; }, out,
-            [&] {
-                // What stands under the output's name is whole: a catalogue that says it is partial, or none.
-                if (std::filesystem::exists(b / out)) CHECK(verified(b, out).value_or(true));
-            });
+            b, signal, whole, [&] { return detect + "--resume -o " + out; }, out, left);
         CHECK(tables(b, out) == tables(b, "whole.fits"));
         CHECK(!std::filesystem::exists(b / (out + ".progress")));
     }
@@ -72,13 +78,15 @@ TEST_CASE("killed at random moments, a training goes on to the bits of one that 
                           "train -q --set training.steps=40 --set training.checkpoint_minutes=0.001 " + tiny_network,
                       out = "ended.safetensors";
     const double whole = milliseconds_of(b, train + "-o whole.safetensors");
+    const auto begun = [&] { return std::filesystem::exists(b / (out + ".checkpoint")); };
     const auto command = [&] {  // --overwrite: it may be killed when the model is there, but the program not yet gone
-        const bool begun = std::filesystem::exists(b / (out + ".checkpoint"));
-        return train + "--overwrite -o " + out + (begun ? " --resume" : "");
+        return train + "--overwrite -o " + out + (begun() ? " --resume" : "");
     };
-    end_again_and_again(b, SIGKILL, whole, command, out, [&] {
+    const auto left = [&] {
         if (std::filesystem::exists(b / out)) b.must("info " + out);  // whole, or not there
-    });
+        return begun();
+    };
+    end_again_and_again(b, SIGKILL, whole, command, out, left);
     const auto weights = [&](const std::string& file) {  // after the header, whose metadata holds the command line
         const std::string bytes = b.get(file);
         std::uint64_t header = 0;
@@ -111,7 +119,7 @@ TEST_CASE("without room on the disk: exit 4, one line that names the output, not
         CHECK(b.listing() == before);
     };
     fails("simulate -q -o new.fits --width 100", "new.fits");
-    fails("simulate -q -o new.fits --width 100 --png new.png", "new");
+    fails("simulate -q -o new.fits --width 100 --png new.png", "new.fits");  // written first
     fails("psf -q -o new.fits", "new.fits");
     fails("psf -q --png new.png", "new.png");
     for (const char* suffix : {"fits", "ldac", "ecsv", "csv", "vot", "reg"}) {
@@ -121,8 +129,7 @@ TEST_CASE("without room on the disk: exit 4, one line that names the output, not
         if (suffix != std::string("reg")) fails("match -q found.fits found.fits --radius 1px -o " + out, out);
     }
     fails("detect -q wide.fits -o new.fits" + tiny, "new.fits");
-    fails("detect -q field.fits -o new.fits --regions new.reg" + tiny, "new");
-    fails("detect -q field.fits -o new.fits --residual rest.fits" + tiny, "fits");
+    fails("detect -q field.fits -o new.fits --regions new.reg" + tiny, "new.reg");  // which is written first
     fails("measure -q field.fits --positions found.fits --model m.safetensors -o new.fits", "new.fits");
     fails("certify -q field.fits --stars 20 -o new.fits" + tiny, "new.fits");
     fails("report -q found.fits field.fits --model m.safetensors -o new.html", "new.html");
@@ -134,4 +141,22 @@ TEST_CASE("without room on the disk: exit 4, one line that names the output, not
     }
     fails("train -q -o new.safetensors --set training.steps=2 " + tiny_network, "new.safetensors");
     fails("adapt m.safetensors -q -o new.safetensors --steps 1", "new.safetensors");
+
+    // A picture that comes after a catalogue which found room: that stays, whole.
+    const std::string pictures =
+        "detect -q field.fits --model m.safetensors --threshold 0.9 --second-snr 100000 --overwrite -o ";
+    b.must(pictures + "whole.fits --residual rest.fits");
+    full.most_bytes = std::filesystem::file_size(b / "whole.fits");
+    REQUIRE(full.most_bytes < std::filesystem::file_size(b / "rest.fits"));
+    for (const char* picture : {"--residual", "--model-image"}) {
+        std::filesystem::remove(b / "whole.fits"), std::filesystem::remove(b / "rest.fits");
+        auto names = b.listing();
+        names.insert("whole.fits");
+        const Outcome o = b.run(pictures + "whole.fits " + picture + " rest.fits", full);
+        INFO(o.err);
+        CHECK(o.code == 4);
+        CHECK(o.err.find("starblend: rest.fits: can't be written: File too large") != std::string::npos);
+        CHECK(b.listing() == names);
+        CHECK(verified(b, "whole.fits").value_or(true));
+    }
 }

@@ -26,6 +26,7 @@ struct Outcome {
     int code = -1;
     std::string out, err;
     std::int64_t peak_mb = 0;  ///< largest resident memory
+    bool hung = false;         ///< and was killed for it
 };
 
 /// What befalls a run.
@@ -33,7 +34,7 @@ struct Fate {
     std::string at;                       ///< once stderr holds this text ...
     std::chrono::milliseconds after{-1};  ///< ... or after this time, if it isn't negative ...
     int signal = SIGTERM;                 ///< ... this is sent
-    rlim_t most_bytes = RLIM_INFINITY;    ///< no file grows larger, as on a disk without room (but for the error's name)
+    rlim_t most_bytes = RLIM_INFINITY;  ///< no file grows larger, as on a disk without room (but for the error's name)
 };
 
 inline std::vector<std::string> words(const std::string& text) {
@@ -57,8 +58,11 @@ struct Bench : Folder {
         if (child == 0) {
             const int to = ::open(out.c_str(), O_CREAT | O_WRONLY, 0600),
                       errors = ::open(err.c_str(), O_CREAT | O_WRONLY, 0600);
-            const rlimit room{fate.most_bytes, fate.most_bytes};
-            const bool ready = ::setrlimit(RLIMIT_FSIZE, &room) == 0 && ::dup2(to, 1) == 1 && ::dup2(errors, 2) == 2 && ::chdir(path.c_str()) == 0;
+            rlimit room{};
+            ::getrlimit(RLIMIT_FSIZE, &room);
+            room.rlim_cur = std::min(room.rlim_cur, fate.most_bytes);
+            const bool ready = ::setrlimit(RLIMIT_FSIZE, &room) == 0 && ::dup2(to, 1) == 1 && ::dup2(errors, 2) == 2 &&
+                               ::chdir(path.c_str()) == 0;
             if (ready) ::execvp(raw[0], raw.data());
             ::_exit(127);
         }
@@ -72,7 +76,7 @@ struct Bench : Folder {
             if ((!sent && !fate.at.empty() && said.get("err").find(fate.at) != std::string::npos) ||
                 (!sent && fate.after.count() >= 0 && std::chrono::steady_clock::now() >= start + fate.after))
                 ::kill(child, fate.signal), sent = true;
-            if (std::chrono::steady_clock::now() > deadline) ::kill(child, SIGKILL);
+            if (std::chrono::steady_clock::now() > deadline) ::kill(child, SIGKILL), o.hung = true;
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
         }
         o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

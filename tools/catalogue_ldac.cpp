@@ -16,7 +16,7 @@ std::string header_text(const CatalogueImage& image, const std::vector<Card>& mo
                             {"NAXIS2", std::int64_t(image.height), ""}};
     for (const auto* list : {&image.cards, &more})
         for (const Card& c : *list)
-            if (!is_structural(c.key) && is_keyword(c.key)) cards.push_back(c);
+            if (is_passed_on(c.key)) cards.push_back(c);
     std::string text;
     for (const Card& c : cards)
         for (const std::string& line : format_card(c)) text += line;

@@ -75,7 +75,7 @@ Model choose_model(const DetectionOptions& o, const FitsPlane& image, Console& c
     if (o.model.empty()) console.say("model {}", model.name);
     if (!std::isnan(o.threshold)) model.procedure.threshold = float(o.threshold);
     if (o.orientations) model.procedure.orientations = o.orientations;
-    check(model.procedure, model.architecture.largest_stride());
+    check(model.procedure, model.architecture);
     return model;
 }
 

@@ -23,10 +23,15 @@ std::uint64_t seed_of_name(const std::string& name) {
     return h;
 }
 
-// A number uniform between the two of "LOW..HIGH".
-std::string drawn_number(const std::string& range, std::string_view text, Random& random) {
+std::string_view trimmed(std::string_view text) {
     while (text.starts_with(' ')) text.remove_prefix(1);
     while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
+}
+
+// A number uniform between the two of "LOW..HIGH".
+std::string drawn_number(const std::string& range, std::string_view text, Random& random) {
+    text = trimmed(text);
     const std::size_t dots = text.find("..");
     double low = 0, high = 0;
     const auto number = [](std::string_view from, double& value) {
@@ -43,8 +48,8 @@ std::string drawn_number(const std::string& range, std::string_view text, Random
 
 // "KEY=LOW..HIGH" becomes "KEY=VALUE", and so each range of a list.
 std::string drawn(const std::string& range, Random& random) {
-    const std::size_t equals = std::min(range.find('='), range.size() - 1);
-    std::string_view left = std::string_view(range).substr(equals + 1);
+    const std::size_t equals = range.find('=');
+    std::string_view left = trimmed(equals == range.npos ? "" : std::string_view(range).substr(equals + 1));
     const bool list = left.size() > 1 && left.front() == '[' && left.back() == ']';
     if (!list) return range.substr(0, equals + 1) + drawn_number(range, left, random);
     left = left.substr(1, left.size() - 2);

@@ -81,7 +81,7 @@ Procedure read_procedure(Config& c, const Architecture& a) {
     p.top_k = int(c.integer("procedure.top_k", p.top_k, 1, 1 << 20));
     p.temperature = float(c.number("procedure.temperature", p.temperature, 0.1, 10));
     p.orientations = int(c.integer("procedure.orientations", p.orientations, 1, 8));
-    check(p, a.largest_stride());
+    check(p, a);
     return p;
 }
 
