@@ -46,6 +46,33 @@ FisherStamp::FisherStamp(const Psf& psf, double lost) : psf_(psf), radius_(psf.r
         }
 }
 
+void FisherStamp::move_to(const LocalPsf& psf) {
+    const std::span<const LocalPsf::Part> parts = psf.parts();
+    for (const LocalPsf::Part& p : parts)
+        require(p.psf->half() == psf_.half() && p.psf->oversampling() == psf_.oversampling(),
+                "Fisher stamp: moved to a PSF on another grid");
+    if (parts.size() == 1) {
+        psf_ = *parts[0].psf;
+        mixed_.clear();
+        return;
+    }
+    // A place between two nodes of the table may lie a pixel to either side of its own pixel, the spline one further.
+    const int side = psf_.stride(), planes = psf_.oversampling() * psf_.oversampling();
+    const int middle = psf_.phase_x(0).at[1] % side, low = std::max(0, middle - radius_ - 2),
+              high = std::min(side, middle + radius_ + 3);
+    mixed_.resize(std::size_t(planes) * std::size_t(side) * std::size_t(side));
+    for (int plane = 0; plane < planes; ++plane)
+        for (int row = low; row < high; ++row) {
+            const std::size_t line = (std::size_t(plane) * std::size_t(side) + std::size_t(row)) * std::size_t(side);
+            for (int column = low; column < high; ++column) {
+                const std::size_t i = line + std::size_t(column);
+                double sum = 0;
+                for (const LocalPsf::Part& p : parts) sum += p.weight * double(p.psf->coefficients()[i]);
+                mixed_[i] = float(sum);
+            }
+        }
+}
+
 void FisherStamp::fill(double x, double y, double* out) const {
     const Psf::Phase px = psf_.phase_x(x - std::floor(x) - 0.5), py = psf_.phase_y(y - std::floor(y) - 0.5);
     double dx[4], dy[4];
@@ -56,7 +83,7 @@ void FisherStamp::fill(double x, double y, double* out) const {
         double *by_x = out + std::size_t(row) * 3 * std::size_t(n), *by_y = by_x + n, *value = by_y + n;
         std::fill_n(by_x, 3 * n, 0.0);
         for (int i = 0; i < 4; ++i) {
-            const float* line = psf_.coefficients() + (py.at[i] + (row - radius_) * psf_.stride() - radius_);
+            const float* line = coefficients() + (py.at[i] + (row - radius_) * psf_.stride() - radius_);
             const float *a = line + px.at[0], *b = line + px.at[1], *c = line + px.at[2], *d = line + px.at[3];
             const double wy = py.weight[i];
             for (int col = 0; col < n; ++col) {

@@ -2,12 +2,12 @@
 #pragma once
 #include <vector>
 
-#include "sim/psf.h"
+#include "sim/psf_map.h"
 
 namespace star {
 
 /// Square stamps of 2 radius() + 1 pixels around a star's own pixel, of e (sim/psf.h) and its derivatives by the star's
-/// place: exact for the PSF's spline. Immutable; refers to the PSF's table, of which it keeps a copy.
+/// place: exact for the PSF's spline. Copies share the PSF's table.
 class FisherStamp {
 public:
     /// The radius is the smallest that leaves at most `lost` of the sum of e^2 outside a centred star's stamp, and one
@@ -17,16 +17,22 @@ public:
     /// (tests/sim_truth_survival.cpp).
     explicit FisherStamp(const Psf& psf, double lost = 1e-5);
 
+    /// From now on of the PSF at another place of the same map (all on one grid), on the same square. Keeps none of it.
+    void move_to(const LocalPsf& psf);
+
     int radius() const { return radius_; }
     int side() const { return 2 * radius_ + 1; }
     /// out: rows of [de/dx | de/dy | e], each side() long; 3 side()^2 numbers, overwritten. (x, y) in px, pixel edges;
     /// the stamp's middle is the pixel (floor(x), floor(y)).
     void fill(double x, double y, double* out) const;
-    /// The largest sum of e^2 over pixels at any sub-pixel place (sampled in steps of 1/8 px).
+    /// The largest sum of e^2 over pixels at any sub-pixel place (sampled in steps of 1/8 px), of the first PSF.
     double sharpest() const { return sharpest_; }
 
 private:
-    Psf psf_;
+    const float* coefficients() const { return mixed_.empty() ? psf_.coefficients() : mixed_.data(); }
+
+    Psf psf_;                   // its grid, and its coefficients where there are no mixed ones
+    std::vector<float> mixed_;  // as Psf::coefficients(); of each plane only what the square needs
     int radius_;
     double sharpest_ = 0;
 };

@@ -28,7 +28,7 @@ std::vector<double> residuals(GroupFit& fit, const UnitLight& u, const Attempt& 
 // The star at a pixel's centre in the box that a matched filter finds most significant in `light`.
 FitStar highest_peak(const UnitLight& u, const std::vector<double>& light) {
     const FitPixels& p = u.pixels;
-    const int radius = int(std::ceil(u.psf.fwhm()));
+    const int radius = int(std::ceil(u.fwhm));
     FitStar best{u.box.x(), u.box.y(), 0};
     double highest = 0;
     for (int y = 0; y < p.h; ++y)
@@ -57,7 +57,7 @@ struct Leftover {
 
 Leftover leftover(const UnitLight& u, const std::vector<double>& light, const FitStar& s) {
     const FitPixels& p = u.pixels;
-    const double reach = 1.5 * u.psf.fwhm();
+    const double reach = 1.5 * u.fwhm;
     Leftover l;
     for (int y = 0; y < p.h; ++y)
         for (int x = 0; x < p.w; ++x) {
@@ -76,7 +76,7 @@ std::vector<FitStar> with_split(const UnitLight& u, const std::vector<double>& l
     Leftover most = leftover(u, light, stars[0]);
     for (std::size_t i = 1; i < stars.size(); ++i)
         if (const Leftover l = leftover(u, light, stars[i]); l.chi2 > most.chi2) most = l, worst = i;
-    const double angle = 0.5 * std::atan2(most.across, most.along), by = split * u.psf.fwhm();
+    const double angle = 0.5 * std::atan2(most.across, most.along), by = split * u.fwhm;
     FitStar& s = stars[worst];
     const FitStar other{s.x - by * std::cos(angle), s.y - by * std::sin(angle), 0.4 * s.flux};
     s = {s.x + by * std::cos(angle), s.y + by * std::sin(angle), 0.6 * s.flux};
@@ -85,7 +85,7 @@ std::vector<FitStar> with_split(const UnitLight& u, const std::vector<double>& l
 }
 
 bool sensible(const UnitLight& u, const Attempt& a) {
-    const double over = 0.5 * u.psf.fwhm();
+    const double over = 0.5 * u.fwhm;
     return std::all_of(a.stars.begin(), a.stars.end(), [&](const FitStar& s) {
         return s.flux > 0 && s.x > u.box.x0 - over && s.x < u.box.x1 + over && s.y > u.box.y0 - over &&
                s.y < u.box.y1 + over;

@@ -13,7 +13,8 @@ struct UnitLight {
     const FitPixels& pixels;
     Box box;                       ///< px, pixel edges of the image
     std::array<double, 5> chance;  ///< the network's, of 1, 2, 3, 4, 5 or more stars; not negative
-    const Psf& psf;
+    LocalPsf psf;                  ///< there
+    double fwhm;                   ///< px
 };
 
 struct Choice {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "kernels/check.h"
 #include "sim/fit_choice.h"
@@ -61,10 +62,18 @@ struct FieldFit::Worker {
     std::vector<std::pair<double, int>> around;
     std::vector<FitStar> stars;
     std::vector<FitErrors> errors;
+    std::optional<FisherStamp> stamp;  // of where the PSF is the place's own
 };
 
-FieldFit::FieldFit(ThreadPool& pool, const FitImage& image, const Psf& psf, const FieldFitLimits& limits)
-    : limits_(limits), scene_(pool, image, psf), stamp_(psf, stamp_loss) {
+const FisherStamp& FieldFit::stamp_at(double x, double y, std::optional<FisherStamp>& own) const {
+    if (!scene_.psf().varies()) return stamp_;
+    if (!own) own = stamp_;
+    own->move_to(scene_.psf().at(x, y));
+    return *own;
+}
+
+FieldFit::FieldFit(ThreadPool& pool, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits)
+    : limits_(limits), scene_(pool, image, psf), stamp_(psf.middle(), stamp_loss) {
     require(limits.min_snr >= 0 && limits.second_snr > 0 && limits.sweeps >= 1 && limits.second_passes >= 0,
             "fit: limits out of range");
 }
@@ -147,7 +156,7 @@ void FieldFit::fit_piece(const Piece& piece, const NearStars& near, const GroupL
                 if (dx * dx + dy * dy <= reach * reach) p.weight[i] = 1 / p.variance[i];
             }
         }
-    GroupFit fit(stamp_, how);
+    GroupFit fit(stamp_at(0.5 * (x0 + x1), 0.5 * (y0 + y1), w.stamp), how);
     fit.add(p, w.stars, 1);
     const GroupResult r = fit.fit(p, w.stars);
     if (with_errors) {
@@ -190,12 +199,13 @@ void FieldFit::choose(std::span<const FitUnit> units) {
     std::vector<std::vector<FitStar>> chosen(units.size());
     std::vector<char> converged(units.size(), 0);
     int count = 0;
+    std::vector<std::optional<FisherStamp>> stamps(std::size_t(scene_.pool().threads()));
     const std::vector<int> turn = turns(units, cell * scene_.fwhm(), count);
     for (int t = 0; t < count; ++t) {
         std::vector<int> now;
         for (std::size_t i = 0; i < units.size(); ++i)
             if (turn[i] == t) now.push_back(int(i));
-        scene_.pool().for_each(std::int64_t(now.size()), [&](std::int64_t k, int) {
+        scene_.pool().for_each(std::int64_t(now.size()), [&](std::int64_t k, int worker) {
             const auto i = std::size_t(now[std::size_t(k)]);
             const Box& b = units[i].box;
             FitPixels p;
@@ -208,8 +218,8 @@ void FieldFit::choose(std::span<const FitUnit> units) {
                                       std::size_t(p.column + x)))
                         p.weight[to] = 1 / p.variance[to];
                 }
-            GroupFit fit(stamp_, how);
-            Choice c = choose_stars(fit, {p, b, units[i].chance, scene_.psf()});
+            GroupFit fit(stamp_at(b.x(), b.y(), stamps[std::size_t(worker)]), how);
+            Choice c = choose_stars(fit, {p, b, units[i].chance, scene_.psf().at(b.x(), b.y()), scene_.fwhm()});
             chosen[i] = std::move(c.stars), converged[i] = c.converged;
         });
         for (int i : now)

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -54,7 +55,8 @@ using KeepGoing = std::function<bool(int stage, int stages)>;
 /// Time and memory per star are bounded at any density. A fit that doesn't converge is marked, never dropped.
 class FieldFit {
 public:
-    FieldFit(ThreadPool& pool, const FitImage& image, const Psf& psf, const FieldFitLimits& limits);
+    /// psf: of the image's stars. A piece and a unit have the PSF of their middle; the model is drawn with each star's.
+    FieldFit(ThreadPool& pool, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits);
 
     /// From units to stars: choose, sweep, search, prune. An empty list of units is fine: then only search finds stars.
     /// Boxes' edges are within 1e8 px of 0; so are measure()'s places. Throws Error otherwise.
@@ -79,6 +81,8 @@ private:
     bool search(std::span<const FitUnit> units);
     bool prune();
     std::vector<Piece> pieces(double side);
+    // Of the PSF there: `own`, where it isn't the same everywhere.
+    const FisherStamp& stamp_at(double x, double y, std::optional<FisherStamp>& own) const;
     void fit_piece(const Piece& piece, const NearStars& near, const GroupLimits& how, bool with_errors, Worker& worker,
                    std::vector<FieldStar>& next) const;
 

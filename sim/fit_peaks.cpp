@@ -7,10 +7,38 @@
 namespace star {
 namespace {
 
+constexpr int cell = 64;  // px a side: one matched filter for all of it
+
 // e on a square around a star in the middle of its pixel.
 struct Square {
     int radius;
+    double peak;
     std::vector<double> e;
+
+    Square(const LocalPsf& psf, int reach) : radius(reach), peak(psf.peak()) {
+        for (int y = -radius; y <= radius; ++y)
+            for (int x = -radius; x <= radius; ++x) e.push_back(psf.at(x, y));
+    }
+};
+
+// The matched filter of every cell; of the image, where its PSF is the same everywhere.
+class Filters {
+public:
+    explicit Filters(const FitScene& scene)
+        : varies_(scene.psf().varies()), columns_((scene.image().width + cell - 1) / cell) {
+        const int reach = int(std::ceil(1.5 * scene.fwhm())), rows = (scene.image().height + cell - 1) / cell;
+        for (int v = 0; v < (varies_ ? rows : 1); ++v)
+            for (int u = 0; u < (varies_ ? columns_ : 1); ++u)
+                squares_.emplace_back(scene.psf().at((u + 0.5) * cell, (v + 0.5) * cell), reach);
+    }
+    const Square& at(int x, int y) const {
+        return squares_[varies_ ? std::size_t(y / cell) * std::size_t(columns_) + std::size_t(x / cell) : 0];
+    }
+
+private:
+    bool varies_;
+    int columns_;
+    std::vector<Square> squares_;
 };
 
 // Of every pixel: weight (0: unusable), and weight times residual and model.
@@ -55,24 +83,22 @@ Sums sums_at(const FitImage& image, const Weighed& all, const Square& f, int cx,
 
 std::vector<FitStar> residual_peaks(const FitScene& scene, double snr, double psf_error) {
     const int W = scene.image().width, H = scene.image().height;
-    Square square{int(std::ceil(1.5 * scene.fwhm())), {}};
-    for (int y = -square.radius; y <= square.radius; ++y)
-        for (int x = -square.radius; x <= square.radius; ++x) square.e.push_back(scene.psf().at(x, y));
+    const Filters filters(scene);
     const Weighed all(scene);
 
     const std::size_t size = std::size_t(W) * std::size_t(H);
     std::vector<float> significance(size, 0.0f), flux(size, 0.0f);
-    const double peak = scene.psf().peak();
     scene.pool().for_each(H, [&](std::int64_t row, int) {
         for (int x = 0; x < W; ++x) {
             const std::size_t i = std::size_t(row) * std::size_t(W) + std::size_t(x);
             if (!scene.usable(i)) continue;
+            const Square& square = filters.at(x, int(row));
             const Sums s = sums_at(scene.image(), all, square, x, int(row));
             const double det = s.ee - s.e * s.e / s.one;  // information on the flux with the sky free
             if (!(det > 1e-9 * s.ee)) continue;
             const double f = (s.er - s.e * s.r / s.one) / det, sigma = 1 / std::sqrt(det);
             const double wing = std::max(0.0, (s.em - s.e * s.m / s.one) / det);
-            if (!(f > snr * sigma + psf_error * std::max(wing, scene.model(i) / peak))) continue;
+            if (!(f > snr * sigma + psf_error * std::max(wing, scene.model(i) / square.peak))) continue;
             significance[i] = float(f / sigma), flux[i] = float(f);
         }
     });

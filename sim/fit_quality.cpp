@@ -11,7 +11,7 @@ constexpr double reach_fwhm = 1.5;
 StarQuality quality(const FitScene& scene, const FieldStar& s) {
     const double reach = reach_fwhm * scene.fwhm();
     const int W = scene.image().width, H = scene.image().height;
-    const Psf& psf = scene.psf();
+    const LocalPsf psf = scene.psf().at(s.at.x, s.at.y);
     double all = 0, good = 0, chi2 = 0, own = 0, total = 0, own_w = 0, total_w = 0, rt = 0, tt = 0;
     int n = 0;
     const int x0 = int(std::ceil(s.at.x - reach - 0.5)), x1 = int(std::floor(s.at.x + reach - 0.5));

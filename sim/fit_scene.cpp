@@ -6,12 +6,11 @@
 
 #include "kernels/check.h"
 #include "sim/detector_noise.h"
-#include "sim/render.h"
 
 namespace star {
 
-FitScene::FitScene(ThreadPool& pool, const FitImage& image, const Psf& psf)
-    : pool_(pool), image_(image), psf_(psf), fwhm_(psf.fwhm()), kernel_(drizzle_kernel(image.drizzle_sigma)) {
+FitScene::FitScene(ThreadPool& pool, const FitImage& image, const PsfMap& psf)
+    : pool_(pool), image_(image), psf_(psf), fwhm_(psf.middle().fwhm()), kernel_(drizzle_kernel(image.drizzle_sigma)) {
     const std::size_t size = std::size_t(std::max(image.width, 0)) * std::size_t(std::max(image.height, 0));
     require(image.pixels.size() == size && image.sky.size() == size && image.variance.size() == size &&
                 (image.unusable.empty() || image.unusable.size() == size),
@@ -37,7 +36,7 @@ void FitScene::show(std::span<const FitStar> stars) {
     for (const FitStar& s : stars) sources.push_back({s.x, s.y, s.flux});
     std::fill(model_.begin(), model_.end(), 0.0f);
     if (model_.empty()) return;
-    render(pool_, sources, psf_, {model_.data(), {1, image_.height, image_.width, 1}}, wing_cut_);
+    shine(pool_, sources, psf_, {model_.data(), {1, image_.height, image_.width, 1}}, wing_cut_);
 }
 
 double FitScene::variance(std::size_t i) const {

@@ -6,7 +6,7 @@
 
 #include "kernels/thread_pool.h"
 #include "sim/fit_group.h"
-#include "sim/psf.h"
+#include "sim/psf_map.h"
 
 namespace star {
 
@@ -26,7 +26,7 @@ struct FitImage {
 class FitScene {
 public:
     /// psf: of stars in the image (image_psf()). Throws Error for spans of another size.
-    FitScene(ThreadPool& pool, const FitImage& image, const Psf& psf);
+    FitScene(ThreadPool& pool, const FitImage& image, const PsfMap& psf);
 
     /// Draws these stars as the model, in place of the last. Wings are cut where a pixel loses less than a hundredth
     /// of the least noisy pixel's sigma. Equal bits for any number of threads.
@@ -42,8 +42,8 @@ public:
     double variance(std::size_t i) const;
 
     const FitImage& image() const { return image_; }
-    const Psf& psf() const { return psf_; }
-    double fwhm() const { return fwhm_; }
+    const PsfMap& psf() const { return psf_; }
+    double fwhm() const { return fwhm_; }  ///< px, in the image's middle
     std::span<const double> kernel() const { return kernel_; }  ///< of the noise, along each axis
     double pixel_variance() const { return pixel_variance_; }   ///< of a drizzled pixel / of an independent one
     std::span<const float> drawn() const { return model_; }
@@ -52,7 +52,7 @@ public:
 private:
     ThreadPool& pool_;
     FitImage image_;
-    Psf psf_;
+    PsfMap psf_;
     double fwhm_, pixel_variance_, wing_cut_;
     std::vector<double> kernel_;
     std::vector<std::uint8_t> usable_;

@@ -36,12 +36,12 @@ PsfField::PsfField(std::vector<double> x, std::vector<double> y, std::function<P
     check_axis(y_, "y");
 }
 
-std::vector<PsfField::Share> PsfField::shares(double x, double y) const {
+PsfField::Shares PsfField::shares(double x, double y) const {
     require(std::isfinite(x) && std::isfinite(y), "PsfField: at ", x, ", ", y);
     const Between u = between(x_, x), v = between(y_, y);
-    std::vector<Share> out;
+    Shares out;
     const auto add = [&](std::size_t ix, std::size_t iy, double weight) {
-        if (weight > 0) out.push_back({int(ix), int(iy), weight});
+        if (weight > 0) out.list[std::size_t(out.count++)] = {int(ix), int(iy), weight};
     };
     add(u.low, v.low, (1 - u.share) * (1 - v.share));
     add(u.high, v.low, u.share * (1 - v.share));

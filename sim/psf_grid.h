@@ -1,5 +1,6 @@
 // A PSF that changes over the detector: known at the nodes of a grid, interpolated between them.
 #pragma once
+#include <array>
 #include <functional>
 #include <vector>
 
@@ -18,6 +19,10 @@ public:
 
     double middle_x() const { return 0.5 * (x_.front() + x_.back()); }
     double middle_y() const { return 0.5 * (y_.front() + y_.back()); }
+    /// Whether (x, y) lies between the outermost nodes, or no more than a pixel beyond.
+    bool covers(double x, double y) const {
+        return x >= x_.front() - 1 && x <= x_.back() + 1 && y >= y_.front() - 1 && y <= y_.back() + 1;
+    }
 
     /// The same grid with every node's PSF passed through `change`.
     PsfField mapped(std::function<Psf(const Psf&)> change) const {
@@ -34,7 +39,13 @@ public:
         int ix, iy;
         double weight;
     };
-    std::vector<Share> shares(double x, double y) const;
+    struct Shares {
+        std::array<Share, 4> list{};
+        int count = 0;
+        const Share* begin() const { return list.data(); }
+        const Share* end() const { return list.data() + count; }
+    };
+    Shares shares(double x, double y) const;
     Psf node(int ix, int iy) const { return node_(ix, iy); }
 
 private:

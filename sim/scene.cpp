@@ -12,17 +12,16 @@ namespace {
 constexpr std::uint64_t most_parts = 64;  // of a kind
 
 // The light of stars and galaxies on native pixels, `frame` px wider than the field on each side.
-void shine(ThreadPool& pool, const Scene& scene, const Psf& psf, const VaryingPsf* varying, int frame, double cut,
-           View<float> image) {
+void shine(ThreadPool& pool, const Scene& scene, const PsfMap& psf, int frame, double cut, View<float> image) {
     std::vector<PointSource> sources;
     sources.reserve(scene.stars.size());
     for (const Star& s : scene.stars) sources.push_back({s.x + frame, s.y + frame, s.flux});
-    shine(pool, sources, psf, varying, image, cut);
+    shine(pool, sources, psf, image, cut);
     for (const Galaxy& g : scene.galaxies) {
         sources = galaxy_light(g);
         for (PointSource& p : sources) p.x += frame, p.y += frame;
         // A galaxy's cells add up: together they may leave out as much as one star.
-        shine(pool, sources, psf, varying, image, cut / std::max(1.0, double(sources.size())));
+        shine(pool, sources, psf, image, cut / std::max(1.0, double(sources.size())));
     }
 }
 
@@ -94,7 +93,8 @@ SceneImage observe_scene(ThreadPool& pool, const Scene& scene, const SceneOption
     std::vector<float> pixels(std::size_t(native.size()));
     std::vector<std::uint8_t> mask(pixels.size()), full(pixels.size());
     const View<float> image{pixels.data(), native};
-    shine(pool, scene, psf, o.varying_psf ? &*o.varying_psf : nullptr, frame, wing_cut * native_sigma(exposure), image);
+    shine(pool, scene, o.varying_psf ? o.varying_psf->over(native.w, native.h) : PsfMap(psf), frame,
+          wing_cut * native_sigma(exposure), image);
     add_sky_gradient(image, o.sky_gradient_x * exposure.exptime_s, o.sky_gradient_y * exposure.exptime_s);
     if (frame == 0) {
         add_hot_pixels(scene.defects, exposure.exptime_s, image);

@@ -8,12 +8,12 @@
 #include "kernels/thread_pool.h"
 #include "sim/field_spec.h"
 #include "sim/mock.h"
+#include "sim/psf_map.h"
 #include "sim/scene_cluster.h"
 #include "sim/scene_cosmic_rays.h"
 #include "sim/scene_defects.h"
 #include "sim/scene_disk.h"
 #include "sim/scene_galaxies.h"
-#include "sim/scene_light.h"
 
 namespace star {
 

@@ -115,7 +115,7 @@ TEST_CASE("a library of PSFs is read by position") {
     CHECK(node.fwhm() < 2.4);
     for (double v : node.samples()) CHECK(v > -0.01);  // no separator left
     // The whole library, and fields drawn with it: near one node and another, light differs as their PSFs do.
-    const PsfField library = read_psf_library(file, {});
+    const PsfField library = *read_psf_library(file, {});
     CHECK(library.at(1000, 682).at(0.4, 0.1) == between.at(0.4, 0.1));
     const Bench b;
     b.put("two.csv", "x,y,mag\n20,20,20\n100,20,20\n");

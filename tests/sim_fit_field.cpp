@@ -162,6 +162,69 @@ TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its er
     CHECK(std::fabs(width - 1) < 0.05);
 }
 
+TEST_CASE("fit: a PSF that changes over the image: each star has its place's; with one PSF for all, fluxes lean") {
+    ThreadPool pool(2);
+    constexpr int side = 600;
+    const auto widening = std::make_shared<PsfField>(
+        std::vector<double>{0, side / 2.0, side}, std::vector<double>{0, side},
+        [](int ix, int iy) { return Psf::moffat(1.6 + 0.4 * ix + 0.3 * iy, 3, {4, 20}); });
+    SceneOptions scene;
+    for (int y = 0; y < 24; ++y)
+        for (int x = 0; x < 24; ++x)
+            scene.list.push_back({12.3 + 24.37 * x, 12.6 + 24.21 * y, 0, x % 2 ? 20000.0 : 3000.0});
+    scene.varying_psf = VaryingPsf{widening, side / 2.0, side / 2.0};
+    const FieldSimulator sim(widening->at(side / 2.0, side / 2.0), Exposure{}, scene, {});
+    const DrawnField s(pool, sim, side, side, 8);
+    const auto fitted = [&](const PsfMap& psf) {
+        FieldFit fit(pool, s.image, psf, {});
+        std::vector<FitStar> places;
+        for (const Star& star : scene.list) places.push_back({star.x, star.y, 0});
+        fit.measure(places, 0.5);
+        return fit;
+    };
+    struct Said {
+        double lean = 0, mean = 0, width = 0, chi2 = 0;  // flux: sharp side over wide side; pulls; chi^2
+    };
+    const auto say = [&](const FieldFit& fit) {
+        Said said;
+        const double n = double(scene.list.size());
+        const auto quality = star_quality(fit.scene(), fit.stars());
+        for (std::size_t i = 0; i < scene.list.size(); ++i) {
+            const FieldStar& f = fit.stars()[i];
+            const double truth = scene.list[i].flux / s.image.electrons_per_unit, z = (f.at.flux - truth) / f.error.flux;
+            said.mean += z / n, said.width += z * z / n;
+            said.lean += (scene.list[i].x < side / 2.0 ? 2 : -2) * f.at.flux / truth / n;
+            said.chi2 += quality[i].chi2 / n;
+        }
+        said.width = std::sqrt(said.width - said.mean * said.mean);
+        return said;
+    };
+    const Said one = say(fitted(sim.psf())), each = say(fitted(scene.varying_psf->over(side, side)));
+    MESSAGE("one PSF: sharp side's flux +", one.lean, ", chi2 ", one.chi2, "; each its own: ", each.lean, ", pulls ",
+            each.mean, " +- ", each.width, ", chi2 ", each.chi2);
+    CHECK(one.lean > 0.05);
+    CHECK(std::fabs(each.lean) < 0.01);
+    CHECK(std::fabs(each.mean) < 4 / std::sqrt(576.0));
+    CHECK(std::fabs(each.width - 1) < 4 / std::sqrt(2 * 576.0));
+    CHECK(each.chi2 < 1.1);
+    CHECK(one.chi2 > 1.5);
+
+    SUBCASE("found, too; the same bits for any number of threads") {
+        const auto found = [&](int threads) {
+            ThreadPool own(threads);
+            FieldFit fit(own, s.image, scene.varying_psf->over(side, side), {});
+            fit.find(s.units);
+            return fit.stars();
+        };
+        const auto a = found(1), b = found(3);
+        REQUIRE(a.size() == b.size());
+        std::size_t same = 0;
+        for (std::size_t i = 0; i < a.size(); ++i) same += equal(a[i], b[i]);
+        CHECK(same == a.size());
+        CHECK(tally(s, a, sim.psf().fwhm()).completeness() > 0.98);
+    }
+}
+
 TEST_CASE("fit: images that are none, and units that make no sense") {
     ThreadPool pool(2);
     const FieldSimulator sim = simulator(1.7, 0, 0.005);

@@ -24,7 +24,7 @@ std::vector<float> drawn(const Light& light, std::span<const PointSource> stars,
     Stamps stamps;
     stamps.cut = invisible * usual_sigma(o);
     stamps.column = column, stamps.row = row;
-    render(light.pool, stars, light.psf, View<float>{out.data(), {1, o.image.height, o.image.width, 1}}, stamps);
+    shine(light.pool, stars, light.psf, View<float>{out.data(), {1, o.image.height, o.image.width, 1}}, stamps);
     return out;
 }
 

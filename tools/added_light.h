@@ -6,8 +6,7 @@
 
 #include "kernels/thread_pool.h"
 #include "nn/sky.h"
-#include "sim/psf.h"
-#include "sim/render.h"
+#include "sim/psf_map.h"
 #include "tools/observation.h"
 
 namespace star {
@@ -15,7 +14,7 @@ namespace star {
 /// What is the same for all that is added; the caller's.
 struct Light {
     ThreadPool& pool;
-    const Psf& psf;        ///< of stars in the image
+    PsfMap psf;            ///< of stars in the whole image
     double drizzle_sigma;  ///< px: how the model's exposures were resampled (Exposure)
 };
 

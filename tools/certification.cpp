@@ -95,11 +95,11 @@ public:
           how_(how),
           psf_(run.psf()->psf),
           light_{run.pool(), psf_, model.exposure.drizzle_sigma},
-          plan_(plan_of(run.observation(), psf_, image, base.sky, how)),
+          plan_(plan_of(run.observation(), psf_.middle(), image, base.sky, how)),
           brightness_(image.width, image.height, plan_.cell),
           known_(placed(base.rows.sources)),
           trials_(plan_artificial_stars(plan_, how.seed)) {
-        out_.radius = how.radius_fwhm * psf_.fwhm();
+        out_.radius = how.radius_fwhm * psf_.middle().fwhm();
         out_.cell = plan_.cell;
         out_.magnitudes = {magnitude(plan_.brightest), magnitude(plan_.faintest)};
         out_.trials = int(trials_.size());
@@ -155,7 +155,7 @@ private:
         dark_ = brightness_.quantile(extreme), usual_ = brightness_.quantile(0.5);
         bright_ = brightness_.quantile(1 - extreme);
         for (const Source& s : base_.rows.sources)
-            out_.levels.push_back(brightness_.around(s.at.x, s.at.y, s.at.flux * psf_.energy()));
+            out_.levels.push_back(brightness_.around(s.at.x, s.at.y, s.at.flux * psf_.middle().energy()));
     }
 
     // One trial. False: interrupted.
@@ -251,7 +251,7 @@ private:
             for (std::size_t i = 0; i < rows.size(); ++i) by_chance[i] += matched[i] >= 0;
         }
         for (std::size_t i = 0; i < rows.size(); ++i) {
-            const double light = found.rows.sources[i].at.flux * psf_.energy();
+            const double light = found.rows.sources[i].at.flux * psf_.middle().energy();
             out_.twin.push_back({rows[i].magnitude, brightness_.around(rows[i].x, rows[i].y, light), partner[i] >= 0,
                                  double(by_chance[i]) / chance_shifts});
         }
@@ -263,7 +263,7 @@ private:
     const FitsPlane& image_;
     const ImageFound& base_;
     const CertificationOptions& how_;
-    const Psf& psf_;
+    const PsfMap psf_;
     const Light light_;
     const ArtificialStars plan_;
     SurfaceBrightness brightness_;

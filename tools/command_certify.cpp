@@ -69,11 +69,11 @@ int certify(const Options& o, const Common& common) {
     Console console = common.console();
     const ObservationOptions& of = o.detection.image;
     refuse_to_replace({o.catalogue.output},
-                      {of.image, of.planes.mask, of.planes.weight, o.detection.model, o.detection.stars.psf});
+                      {of.image, of.planes.mask, of.planes.weight, o.detection.model, o.detection.stars.psf.what});
     const auto no_psf = [&] {
         fail(Fault::usage, of.image, ": no PSF is known, so that no star can be put in; --psf names one");
     };
-    if (o.detection.stars.psf == "none") no_psf();
+    if (o.detection.stars.psf.what == "none") no_psf();
     CatalogueWriter out(o.catalogue, common.overwrite);
     common.refuse_configuration("certify");
     const FitsPlane image = describe_image(of.image, true);

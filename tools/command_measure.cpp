@@ -88,7 +88,7 @@ std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::ve
 int measure(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace({o.catalogue.output, o.pictures.model, o.pictures.residual},
-                      {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf});
+                      {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf.what});
     common.refuse_configuration("measure");
     CatalogueWriter out(o.catalogue, common.overwrite);
     StarPictures pictures(o.pictures, common.overwrite);
@@ -99,7 +99,7 @@ int measure(const Options& o, const Common& common) {
     const FitsImage& image = observation.image;
     const auto& wcs = observation.wcs;
     const std::vector<Place> places = read_places(o.positions, wcs ? &*wcs : nullptr, o.pixels, console);
-    const auto psf = known_psf(o.stars.psf.empty() ? "model" : o.stars.psf, model, true, o.image, console);
+    const auto psf = known_psf(o.stars.psf, model, true, o.image, console);
     if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
     ThreadPool pool(common.threads);
     const StreamOwner stream(Device{}, &pool);
@@ -125,7 +125,7 @@ int measure(const Options& o, const Common& common) {
     std::size_t significant = 0;
     for (const Source& s : stars.sources) significant += s.at.flux >= 3 * s.error.flux;
     console.say("{}: {} of {} places at 3 sigma or more; PSF: {}, FWHM {:.2f} px. Wrote {}", o.image.image, significant,
-                stars.sources.size(), psf->source, psf->psf.fwhm(), out.words());
+                stars.sources.size(), psf->source, psf->psf.middle().fwhm(), out.words());
     return 0;
 }
 
@@ -147,9 +147,11 @@ Command add_measure(CLI::App& program, Common& common) {
     app->add_option("--model", o->model,
                     "A model file or the name of one built in: its training's exposure and PSF stand in for what isn't "
                     "said");
-    app->add_option("--psf", o->stars.psf,
+    app->add_option("--psf", o->stars.psf.what,
                     "PSF of the stars: model (of its training), measured (from this image), a preset or a FITS file "
-                    "(default: model)");
+                    "(default: model)")
+        ->default_val("model");
+    add_psf_origin_option(*app, o->stars.psf);
     app->add_option("--psf-error", o->stars.psf_error,
                     "Uncertainty of the PSF: this share of the model counts as noise")
         ->capture_default_str()

@@ -43,7 +43,7 @@ std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& co
     ObservationOptions image;
     image.image = o.image;
     try {
-        return known_psf(wanted, wanted == "model" ? read_model(model) : Model{}, true, image, console);
+        return known_psf({wanted, {}}, wanted == "model" ? read_model(model) : Model{}, true, image, console);
     } catch (const Error& e) {
         if (!o.psf.empty()) throw;
         console.warn("cut-outs have no model and no residual: {} (--psf names a PSF)", e.what());
@@ -63,11 +63,11 @@ int report(const Options& o, const Common& common) {
     const auto psf = psf_of(o, catalogue, console);
     const CataloguePage page =
         catalogue_page({std::filesystem::path(o.catalogue).filename().string(), catalogue, image ? &*image : nullptr,
-                        wcs ? &*wcs : nullptr, psf ? &psf->psf : nullptr,
+                        wcs ? &*wcs : nullptr, psf ? &psf->psf.middle() : nullptr,
                         image ? image->text_of("BUNIT").value_or("") : "", std::size_t(o.most_mb * 1e6)});
     out.commit(page.html);
     console.say("{}: {:.1f} MB. {}{} Wrote {}", o.catalogue, double(page.html.size()) / 1e6, page.words,
-                psf ? " PSF: " + psf->source + "." : "", o.output);
+                psf ? " PSF: " + psf->source + (psf->psf.varies() ? ", as in the middle." : ".") : "", o.output);
     return 0;
 }
 

@@ -16,7 +16,10 @@ void mark_cosmic_rays(ThreadPool& pool, Observation& o, const PreparedSky& sky, 
     // A noise that is itself taken from the image's sharpness can't judge it: scanned plates would be all rays.
     if (!sky.usable_pixels || (setting == CosmicRaySetting::automatic && sky.sigma_estimated)) return;
     CosmicRaySearch how;
-    if (psf) how.contrast = star_contrast(psf->psf);
+    if (psf) {
+        how.contrast = 0;
+        for (const Psf& node : psf->psf.nodes()) how.contrast = std::max(how.contrast, star_contrast(node));
+    }
     const FitInput input(o, sky, 0, 0);
     const std::vector<std::uint8_t> hit = find_cosmic_rays(pool, input.image(), how);
     const auto count = std::count(hit.begin(), hit.end(), std::uint8_t{1});

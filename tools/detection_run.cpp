@@ -191,11 +191,11 @@ template <class T>
 std::string DetectionRun<T>::key() const {
     const DetectionOptions& o = options_;
     const ObservationOptions& i = o.image;
-    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
+    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
                        commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
                        device_name(stream_), model_.procedure.threshold, model_.procedure.orientations, i.planes.mask,
                        i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
-                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf, o.stars.psf_error,
+                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what, fmt::join(o.stars.psf.origin, ","), o.stars.psf_error,
                        o.stars.limits.min_snr, o.stars.limits.second_snr, int(o.cosmic_rays),
                        sizeof(Source) + sizeof(Blend));
 }

@@ -2,6 +2,7 @@
 #include "tools/known_psf.h"
 
 #include <algorithm>
+#include <array>
 
 #include "kernels/check.h"
 #include "tools/psf_file.h"
@@ -29,17 +30,44 @@ KnownPsf measured(const ObservationOptions& image, Console& console) {
     return {measure_psf_of(o, console).psf, "measured from " + image.image};
 }
 
+// (x, y) of the library where the image's first pixel begins: LTVn is what a part of a detector adds to its pixels.
+std::array<double, 2> origin_of(const PsfChoice& choice, const FitsPlane& plane) {
+    if (choice.origin.size() == 2) return {choice.origin[0], choice.origin[1]};
+    const auto shift = [&](const char* key) { return -plane.number_of(key).value_or(0); };
+    return {shift("LTV1"), shift("LTV2")};
+}
+
+// A library's PSFs over the image; of any other file its one.
+KnownPsf of_file(const PsfChoice& choice, const ObservationOptions& image, Console& console) {
+    const std::string& name = choice.what;
+    const auto library = read_psf_library(name, {});
+    if (!library) {
+        if (!choice.origin.empty()) fail(Fault::usage, "--psf-origin: ", name, " is one PSF, not a library of them");
+        return {read_psf_file(name, {}), "file " + name};
+    }
+    const FitsPlane plane = describe_image(image.image, false);
+    const auto [x, y] = origin_of(choice, plane);
+    KnownPsf known{PsfMap(*library, x, y, plane.width, plane.height), "file " + name};
+    console.say("{}: {} of its PSFs serve the image, which begins at {:.0f}, {:.0f} there", name,
+                known.psf.nodes().size(), x, y);
+    if (!library->covers(x, y) || !library->covers(x + plane.width, y + plane.height))
+        console.warn("{}: reaches beyond the PSFs of {}: the nearest ones serve (--psf-origin says where it begins)",
+                     image.image, name);
+    return known;
+}
+
 }  // namespace
 
-std::optional<KnownPsf> known_psf(const std::string& what, const Model& model, bool in_domain,
+std::optional<KnownPsf> known_psf(const PsfChoice& choice, const Model& model, bool in_domain,
                                   const ObservationOptions& image, Console& console) {
+    const std::string& what = choice.what;
     if (what == "none") return std::nullopt;
     if (what == "model") return of_model(model);
     if (what == "measured") return measured(image, console);
     if (!what.empty()) {
         const auto presets = preset_names();
         if (std::find(presets.begin(), presets.end(), what) == presets.end())
-            return KnownPsf{read_psf_file(what, {}), "file " + what};
+            return of_file(choice, image, console);
         Config c;
         c.load_text(preset_text(what), "preset " + what);
         return of_configuration(std::move(c), "preset " + what);

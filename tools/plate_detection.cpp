@@ -154,7 +154,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, in_plate(plate))};
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
-    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends}, console);
+    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);
     out.complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Source> sources;
     if (stars) sources = std::move(stars->sources);

@@ -108,9 +108,9 @@ Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
     });
 }
 
-PsfField read_psf_library(const std::string& name, const PsfFileOptions& o) {
-    return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) {
-        if (!is_library(*image)) fail(Fault::input, "one PSF, not a library of them: no NXPSFS");
+std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileOptions& o) {
+    return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) -> std::optional<PsfField> {
+        if (!is_library(*image)) return std::nullopt;
         return library_of(image, o);
     });
 }

@@ -1,6 +1,7 @@
 // PSFs in FITS files: one image, or a library over the detector; and the file that `starblend psf` writes.
 #pragma once
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,8 @@ struct PsfFileOptions {
 /// and names it.
 Psf read_psf_file(const std::string& name, const PsfFileOptions& options);
 
-/// The same file's whole library, its nodes made when they are asked for. Throws Error if it holds one PSF alone.
-PsfField read_psf_library(const std::string& name, const PsfFileOptions& options);
+/// The same file's whole library, its nodes made when they are asked for; nullopt if it holds one PSF alone.
+std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileOptions& options);
 
 /// The table of a PSF as an image: float, odd, square, sum 1, with OVERSAMP, PIXSCALE and PSFENRGY; read_psf_file
 /// gives the PSF back.

@@ -60,7 +60,8 @@ std::optional<VaryingPsf> read_varying_psf(Config& c, const Exposure& exposure) 
         c.refuse("psf.varying", "needs psf.kind = \"file\" and in psf.file a library, without psf.diffusion");
     PsfFileOptions how = read_file_options(c);
     how.drizzle_sigma = exposure.drizzle_sigma;
-    const auto native = std::make_shared<PsfField>(read_psf_library(file, how));
+    const auto native = read_psf_library(file, how);
+    if (!native) fail(Fault::input, file, ": psf.varying: one PSF, not a library of them: no NXPSFS");
     VaryingPsf v;
     v.x = std::isnan(how.x) ? native->middle_x() : how.x, v.y = std::isnan(how.y) ? native->middle_y() : how.y;
     v.over_detector =

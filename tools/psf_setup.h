@@ -4,8 +4,7 @@
 
 #include "io/config.h"
 #include "sim/detector_noise.h"
-#include "sim/psf.h"
-#include "sim/scene_light.h"
+#include "sim/psf_map.h"
 
 namespace star {
 

@@ -5,12 +5,23 @@
 
 namespace star {
 
+void add_psf_origin_option(CLI::App& app, PsfChoice& psf) {
+    app.add_option("--psf-origin", psf.origin,
+                   "X,Y: where in a library of PSFs the image's first pixel begins, px (default: as LTV1 and LTV2 say, "
+                   "else 0,0)")
+        ->delimiter(',')
+        ->expected(2)
+        ->check(CLI::Range(-1e6, 1e6))
+        ->group("Stars");
+}
+
 void add_star_options(CLI::App& app, StarOptions& o) {
     const auto group = "Stars";
-    app.add_option("--psf", o.psf,
+    app.add_option("--psf", o.psf.what,
                    "PSF of the stars in SOURCES: model (of its training), measured (from this image), a preset, a FITS "
                    "file, or none (default: model; measured where the pixels aren't those of the training)")
         ->group(group);
+    add_psf_origin_option(app, o.psf);
     app.add_option("--psf-error", o.psf_error, "Uncertainty of the PSF: this share of the model counts as noise")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1.0))
@@ -36,8 +47,9 @@ Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, doub
                    bool upper_limits) {
     Table t = sources_table(sources, info, upper_limits);
     t.cards.insert(t.cards.end(), {{"PSF", psf.source, "what stars were fitted with"},
-                                   {"PSF_FWHM", psf.psf.fwhm(), "[pix] azimuthal average"},
-                                   {"PSFENRGY", psf.psf.energy(), "share of a star's light in the PSF's table"},
+                                   {"PSF_FWHM", psf.psf.middle().fwhm(), "[pix] azimuthal average, image's middle"},
+                                   {"PSFNODES", std::int64_t(psf.psf.nodes().size()), "PSFs it is interpolated between"},
+                                   {"PSFENRGY", psf.psf.middle().energy(), "share of a star's light in the PSF's table"},
                                    {"PSFERROR", psf_error, "of the model, counted as noise"}});
     if (!info.magnitude_system.empty()) t.cards.push_back({"MAGSYS", info.magnitude_system, "of MAG_PSF"});
     return t;
@@ -47,7 +59,7 @@ std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, con
                                      const StarQuestion& q, Console& console) {
     if (!psf) return std::nullopt;
     FitInput input(q.observation, q.sky, q.model.exposure.drizzle_sigma, o.psf_error);
-    FieldFit fit(pool, input.image(), psf->psf, o.limits);
+    FieldFit fit(pool, input.image(), psf->psf.part(q.column, q.row), o.limits);
     FittedStars out{std::move(input), std::move(fit), {}, true};
     out.fit.find(fit_units(q.blends), [&](int stage, int stages) {
         console.progress("fitting stars", stage, stages, "stage");
@@ -58,7 +70,7 @@ std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, con
     std::size_t beside = 0, stuck = 0;
     for (const Source& s : out.sources) beside += s.blend == 0, stuck += (s.flags & flag_no_convergence) != 0;
     console.say("{} stars, {} of them in no unit, {} not converged; PSF: {}, FWHM {:.2f} px", out.sources.size(),
-                beside, stuck, psf->source, psf->psf.fwhm());
+                beside, stuck, psf->source, psf->psf.middle().fwhm());
     return out;
 }
 

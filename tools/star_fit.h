@@ -14,10 +14,11 @@
 namespace star {
 
 struct StarOptions {
-    std::string psf;          ///< known_psf()
+    PsfChoice psf;
     double psf_error = 0.01;  ///< of the model: the PSF's own uncertainty
     FieldFitLimits limits;
 };
+void add_psf_origin_option(CLI::App& app, PsfChoice& psf);
 void add_star_options(CLI::App& app, StarOptions& options);
 
 struct PictureOptions {
@@ -31,6 +32,7 @@ struct StarQuestion {
     const PreparedSky& sky;
     const Model& model;
     const std::vector<Blend>& blends;
+    int column = 0, row = 0;  ///< px of the image: where the observation begins
 };
 
 struct FittedStars {
