@@ -106,16 +106,20 @@ void FitsWriter::primary(const std::vector<Card>& cards) {
 }
 
 template <class T>
-void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, int width, int height,
+void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, const std::vector<long>& axes,
                         const std::vector<Card>& cards) {
     constexpr bool real = std::is_same_v<T, float>;
-    require(width > 0 && height > 0 && std::int64_t(pixels.size()) == std::int64_t{width} * height, "an image of ",
-            width, "x", height, " with ", pixels.size(), " pixels");
+    std::int64_t size = 1;
+    for (long n : axes) {
+        require(n > 0, "an image of ", axes[0], "x", axes[1], " px");
+        size *= n;
+    }
+    require(std::int64_t(pixels.size()) == size, "an image of ", axes[0], "x", axes[1], " px with ", pixels.size());
     if (!state_->begun && !name.empty()) primary({});
     const std::lock_guard guard(cfitsio_lock());
     int status = 0;
-    long axes[2] = {width, height};
-    fits_create_img(state_->handle(), real ? FLOAT_IMG : BYTE_IMG, 2, axes, &status);
+    std::vector<long> extent = axes;
+    fits_create_img(state_->handle(), real ? FLOAT_IMG : BYTE_IMG, int(extent.size()), extent.data(), &status);
     state_->check(status);
     if (!name.empty()) state_->put({"EXTNAME", name, ""});
     state_->put_all(cards);
@@ -129,13 +133,18 @@ void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, int 
 
 void FitsWriter::image(const std::string& name, std::span<const float> image, int width, int height,
                        const std::vector<Card>& cards) {
-    pixels(name, image, width, height, cards);
+    pixels(name, image, {width, height}, cards);
+}
+
+void FitsWriter::cube(const std::string& name, std::span<const float> cube, int width, int height, int planes,
+                      const std::vector<Card>& cards) {
+    pixels(name, cube, {width, height, planes}, cards);
 }
 
 void FitsWriter::mask(const std::string& name, std::span<const std::uint8_t> mask, int width, int height,
                       const std::vector<Card>& cards) {
     require(!name.empty(), "a mask is an extension, and has a name");
-    pixels(name, mask, width, height, cards);
+    pixels(name, mask, {width, height}, cards);
 }
 
 void FitsWriter::table(const Table& table) {

@@ -25,6 +25,9 @@ public:
     /// and `name` is empty, else an extension of that name.
     void image(const std::string& name, std::span<const float> pixels, int width, int height,
                const std::vector<Card>& cards);
+    /// The same with a third axis: planes of width × height, one after the other.
+    void cube(const std::string& name, std::span<const float> pixels, int width, int height, int planes,
+              const std::vector<Card>& cards);
     /// An extension of bytes: a mask.
     void mask(const std::string& name, std::span<const std::uint8_t> pixels, int width, int height,
               const std::vector<Card>& cards);
@@ -34,7 +37,7 @@ public:
 
 private:
     template <class T>
-    void pixels(const std::string& name, std::span<const T> pixels, int width, int height,
+    void pixels(const std::string& name, std::span<const T> pixels, const std::vector<long>& axes,
                 const std::vector<Card>& cards);
 
     struct State;

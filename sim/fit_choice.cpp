@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/check.h"
+#include "sim/matched_filter.h"
 
 namespace star {
 namespace {
@@ -26,9 +27,9 @@ std::vector<double> residuals(GroupFit& fit, const UnitLight& u, const Attempt& 
 }
 
 // The star at a pixel's centre in the box that a matched filter finds most significant in `light`.
-FitStar highest_peak(const UnitLight& u, const std::vector<double>& light) {
+FitStar highest_peak(const UnitLight& u, const MatchedFilter& filter, const std::vector<double>& light) {
     const FitPixels& p = u.pixels;
-    const int radius = int(std::ceil(u.fwhm));
+    const int radius = filter.radius;
     FitStar best{u.box.x(), u.box.y(), 0};
     double highest = 0;
     for (int y = 0; y < p.h; ++y)
@@ -36,12 +37,14 @@ FitStar highest_peak(const UnitLight& u, const std::vector<double>& light) {
             const double px = p.column + x + 0.5, py = p.row + y + 0.5;
             if (px < u.box.x0 || px > u.box.x1 || py < u.box.y0 || py > u.box.y1) continue;
             double sum = 0, norm = 0;
-            for (int v = std::max(0, y - radius); v <= std::min(p.h - 1, y + radius); ++v)
+            for (int v = std::max(0, y - radius); v <= std::min(p.h - 1, y + radius); ++v) {
+                const double* row = filter.row(v - y) + radius - x;
                 for (int t = std::max(0, x - radius); t <= std::min(p.w - 1, x + radius); ++t) {
                     const std::size_t i = std::size_t(v) * std::size_t(p.w) + std::size_t(t);
-                    const double e = u.psf.at(t - x, v - y);
+                    const double e = row[t];
                     if (p.weight[i] > 0) sum += p.weight[i] * e * light[i], norm += p.weight[i] * e * e;
                 }
+            }
             if (norm > 0 && sum / std::sqrt(norm) > highest) {
                 highest = sum / std::sqrt(norm);
                 best = {px, py, sum / norm};
@@ -113,7 +116,8 @@ Choice choose_stars(GroupFit& fit, const UnitLight& u) {
     for (double c : u.chance) require(c >= 0 && std::isfinite(c), "choice: a chance of ", c);
     const int likeliest = int(std::max_element(u.chance.begin(), u.chance.end()) - u.chance.begin()) + 1;
     Choice best;
-    const FitStar first = highest_peak(u, u.pixels.light);
+    const MatchedFilter filter(u.psf, int(std::ceil(u.fwhm)));
+    const FitStar first = highest_peak(u, filter, u.pixels.light);
     if (!(first.flux > 0)) return best;
     Attempt now = attempt(fit, u, {first});
     double best_merit = -INFINITY;
@@ -124,7 +128,7 @@ Choice choose_stars(GroupFit& fit, const UnitLight& u) {
         if (k == int(u.chance.size()) || k + 1 > std::max(likeliest, best_k) + 1) return best;
         const std::vector<double> light = residuals(fit, u, now);
         Attempt divided = attempt(fit, u, with_split(u, light, now.stars));
-        if (const FitStar peak = highest_peak(u, light); peak.flux > 0) {
+        if (const FitStar peak = highest_peak(u, filter, light); peak.flux > 0) {
             std::vector<FitStar> more = now.stars;
             more.push_back(peak);
             Attempt added = attempt(fit, u, std::move(more));

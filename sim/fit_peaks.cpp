@@ -4,22 +4,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/matched_filter.h"
+
 namespace star {
 namespace {
 
 constexpr int cell = 64;  // px a side: one matched filter for all of it
-
-// e on a square around a star in the middle of its pixel.
-struct Square {
-    int radius;
-    double peak;
-    std::vector<double> e;
-
-    Square(const LocalPsf& psf, int reach) : radius(reach), peak(psf.peak()) {
-        for (int y = -radius; y <= radius; ++y)
-            for (int x = -radius; x <= radius; ++x) e.push_back(psf.at(x, y));
-    }
-};
 
 // The matched filter of every cell; of the image, where its PSF is the same everywhere.
 class Filters {
@@ -29,16 +19,16 @@ public:
         const int reach = int(std::ceil(1.5 * scene.fwhm())), rows = (scene.image().height + cell - 1) / cell;
         for (int v = 0; v < (varies_ ? rows : 1); ++v)
             for (int u = 0; u < (varies_ ? columns_ : 1); ++u)
-                squares_.emplace_back(scene.psf().at((u + 0.5) * cell, (v + 0.5) * cell), reach);
+                list_.emplace_back(scene.psf().at((u + 0.5) * cell, (v + 0.5) * cell), reach);
     }
-    const Square& at(int x, int y) const {
-        return squares_[varies_ ? std::size_t(y / cell) * std::size_t(columns_) + std::size_t(x / cell) : 0];
+    const MatchedFilter& at(int x, int y) const {
+        return list_[varies_ ? std::size_t(y / cell) * std::size_t(columns_) + std::size_t(x / cell) : 0];
     }
 
 private:
     bool varies_;
     int columns_;
-    std::vector<Square> squares_;
+    std::vector<MatchedFilter> list_;
 };
 
 // Of every pixel: weight (0: unusable), and weight times residual and model.
@@ -63,12 +53,12 @@ struct Sums {
     double one = 0, e = 0, ee = 0, r = 0, er = 0, m = 0, em = 0;
 };
 
-Sums sums_at(const FitImage& image, const Weighed& all, const Square& f, int cx, int cy) {
+Sums sums_at(const FitImage& image, const Weighed& all, const MatchedFilter& f, int cx, int cy) {
     Sums s;
-    const int n = 2 * f.radius + 1, x0 = std::max(0, cx - f.radius), x1 = std::min(image.width - 1, cx + f.radius);
+    const int x0 = std::max(0, cx - f.radius), x1 = std::min(image.width - 1, cx + f.radius);
     for (int y = std::max(0, cy - f.radius); y <= std::min(image.height - 1, cy + f.radius); ++y) {
         const std::size_t line = std::size_t(y) * std::size_t(image.width);
-        const double* row = f.e.data() + (y - cy + f.radius) * n - cx + f.radius;
+        const double* row = f.row(y - cy) - cx + f.radius;
         for (int x = x0; x <= x1; ++x) {
             const std::size_t i = line + std::size_t(x);
             const double e = row[x], w = all.weight[i], r = all.residual[i], m = all.model[i];
@@ -92,13 +82,13 @@ std::vector<FitStar> residual_peaks(const FitScene& scene, double snr, double ps
         for (int x = 0; x < W; ++x) {
             const std::size_t i = std::size_t(row) * std::size_t(W) + std::size_t(x);
             if (!scene.usable(i)) continue;
-            const Square& square = filters.at(x, int(row));
-            const Sums s = sums_at(scene.image(), all, square, x, int(row));
+            const MatchedFilter& filter = filters.at(x, int(row));
+            const Sums s = sums_at(scene.image(), all, filter, x, int(row));
             const double det = s.ee - s.e * s.e / s.one;  // information on the flux with the sky free
             if (!(det > 1e-9 * s.ee)) continue;
             const double f = (s.er - s.e * s.r / s.one) / det, sigma = 1 / std::sqrt(det);
             const double wing = std::max(0.0, (s.em - s.e * s.m / s.one) / det);
-            if (!(f > snr * sigma + psf_error * std::max(wing, scene.model(i) / square.peak))) continue;
+            if (!(f > snr * sigma + psf_error * std::max(wing, scene.model(i) / filter.peak))) continue;
             significance[i] = float(f / sigma), flux[i] = float(f);
         }
     });

@@ -130,3 +130,45 @@ TEST_CASE("plates: one that can't be read costs its own rows alone") {
     CHECK(right == 0);
     b.refused(detect + "-q -o no.fits --model-image picture.fits", 2, {"--model-image", "field.fits"});
 }
+
+TEST_CASE("plates: measure works through them, says where it couldn't, and stops between them") {
+    const Bench b;
+    put_wide_field(b);
+    b.must(detect + "-q -o found.fits");
+    const std::string measure = "measure field.fits --positions found.fits --model m.safetensors ";
+    b.must(measure + "-q -o again.fits --threads 2");
+    b.must(measure + "-q -o once.fits --threads 1");
+    CHECK(tables(b, "again.fits") == tables(b, "once.fits"));
+    const Table found = read_table(b / "found.fits", "SOURCES"), again = read_table(b / "again.fits", "SOURCES");
+    REQUIRE(again.rows() == found.rows());
+    CHECK(again.numbers("X_IMAGE") == found.numbers("X_IMAGE"));
+    const auto x = found.numbers("X_IMAGE"), was = found.numbers("FLUX_PSF"), is = again.numbers("FLUX_PSF"),
+               error = found.numbers("FLUXERR_PSF");
+    int far = 0, right = 0, at_seam = 0;
+    for (std::size_t i = 0; i < was.size(); ++i) {
+        far += !(std::fabs(is[i] - was[i]) < 3 * error[i]);
+        right += x[i] > 1800, at_seam += std::fabs(x[i] - 1792.5) < 30;
+    }
+    MESSAGE(was.size(), " places, ", right, " of the second plate, ", at_seam, " at the seam; ", far, " differ");
+    CHECK(right > 20);
+    CHECK(at_seam > 3);
+    CHECK(far <= int(was.size() / 50));
+
+    const Outcome stopped = b.run(measure + "-o part.fits", {"plate 2 of 2"});
+    CHECK(stopped.code == 143);
+    CHECK(stopped.err.find("partial") != std::string::npos);
+    std::vector<float> mask(2400 * 48, 0);
+    mask[20 * 2400 + 2300] = 0.5f;
+    write_image(b / "mask.fits", mask, 2400, 48, {}, false);
+    const Outcome broken = b.run(measure + "-q -o left.fits --mask mask.fits");
+    CHECK(broken.code == 6);
+    CHECK(broken.err.find("columns 1793 to 2400") != std::string::npos);
+    const Table left = read_table(b / "left.fits", "SOURCES");
+    const auto flux = left.numbers("FLUX_PSF"), flags = left.numbers("FLAGS");
+    REQUIRE(left.rows() == found.rows());
+    for (std::size_t i = 0; i < flux.size(); ++i) {
+        CHECK(std::isfinite(flux[i]) == (x[i] < 1792.5));
+        if (x[i] > 1792.5) CHECK((int(flags[i]) & flag_no_convergence) != 0);
+    }
+    b.refused(measure + "-q -o no.fits --residual picture.fits", 2, {"--residual", "field.fits"});
+}

@@ -7,6 +7,7 @@
 #include "kernels/check.h"
 #include "tools/catalogue_options.h"
 #include "tools/domain.h"
+#include "tools/forced_photometry.h"
 #include "tools/image_list.h"
 #include "tools/observation_options.h"
 #include "tools/star_fit.h"
@@ -22,12 +23,6 @@ struct Options {
     std::string model, positions;
     double moves = 0;
     bool pixels = false;
-};
-
-// A row of the list; not finite where the image's projection has no place for it.
-struct Place {
-    int id, blend;
-    double x, y;
 };
 
 std::vector<Place> read_places(const std::string& name, const Wcs* wcs, bool pixels, Console& console) {
@@ -56,35 +51,6 @@ std::vector<Place> read_places(const std::string& name, const Wcs* wcs, bool pix
     return places;
 }
 
-// Rows in the list's order; what lies more than a FWHM beyond the image has no flux, no error and the flag.
-std::vector<Source> measured(FieldFit& fit, const FitInput& input, const std::vector<Place>& places, double moves,
-                             const Observation& o) {
-    std::vector<FitStar> inside;
-    std::vector<int> row;
-    const double margin = fit.scene().fwhm();
-    for (const Place& p : places) {
-        const bool in =
-            p.x >= -margin && p.y >= -margin && p.x <= o.image.width + margin && p.y <= o.image.height + margin;
-        row.push_back(in ? int(inside.size()) : -1);
-        if (in) inside.push_back({p.x, p.y, 0});
-    }
-    fit.measure(inside, moves);
-    const std::vector<Source> seen = sources_of(fit, input, o);
-    std::vector<Source> rows;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        Source s;
-        s.at = {places[i].x, places[i].y, NAN}, s.error = {NAN, NAN, NAN};
-        s.magnitude = s.magnitude_error = s.sky = NAN;
-        s.quality = {NAN, 0, NAN, NAN, NAN};
-        s.flags = flag_truncated | flag_no_convergence;
-        if (row[i] >= 0) s = seen[std::size_t(row[i])];
-        if (!(s.error.flux > 0)) s.at.flux = s.error.flux = s.magnitude = s.magnitude_error = NAN;  // no pixel tells
-        s.id = places[i].id, s.blend = places[i].blend;
-        rows.push_back(s);
-    }
-    return rows;
-}
-
 int measure(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace({o.catalogue.output, o.pictures.model, o.pictures.residual},
@@ -92,41 +58,47 @@ int measure(const Options& o, const Common& common) {
     common.refuse_configuration("measure");
     CatalogueWriter out(o.catalogue, common.overwrite);
     StarPictures pictures(o.pictures, common.overwrite);
-    const Model model =
-        read_model(o.model.empty() ? built_in_model(pixel_scale_of(describe_image(o.image.image, false))) : o.model);
+    const FitsPlane plane = describe_image(o.image.image, true);
+    const Model model = read_model(o.model.empty() ? built_in_model(pixel_scale_of(plane)) : o.model);
     if (common.dump_config) return std::fputs(model.config.c_str(), stdout), 0;
-    const Observation observation = open_observation(o.image, model, console);
-    const FitsImage& image = observation.image;
-    const auto& wcs = observation.wcs;
+    const std::vector<Plate> plates = plates_of(plane.width, plane.height, model.procedure.core);
+    if (plates.size() > 1) pictures.refuse_plates(o.image.image);
+    ObservationOptions opened = o.image;
+    Observation observation = open_first(opened, plates, model, console);
+    const auto wcs = Wcs::from_header(plane.header);
     const std::vector<Place> places = read_places(o.positions, wcs ? &*wcs : nullptr, o.pixels, console);
-    const auto psf = known_psf(o.stars.psf, model, true, o.image, console);
+    const auto psf = known_psf(o.stars.psf, model, true, opened, console);
     if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
     ThreadPool pool(common.threads);
     const StreamOwner stream(Device{}, &pool);
-    const PreparedSky sky = prepare_sky(stream, observation.sky(), model.procedure);
-    if (!sky.usable_pixels)
-        console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image, image.pixels.size());
-    FitInput input(observation, sky, model.exposure.drizzle_sigma, o.stars.psf_error);
-    FieldFit fit(pool, input.image(), psf->psf, o.stars.limits);
-    FittedStars stars{std::move(input), std::move(fit), {}, true};
-    stars.sources = measured(stars.fit, stars.input, places, o.moves, observation);
+    const DetectionPlan plan{o.image, model, o.stars, psf, CosmicRaySetting::off, 0, {}};
+    const Forced forced = measure_places(stream, plan, plates, observation, places, o.moves, console);
+    if (!forced.usable)
+        console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image,
+                     std::int64_t{plane.width} * plane.height);
 
     std::vector<Card> cards = common.provenance();
-    cards.insert(cards.end(), {{"INPUT", std::filesystem::path(image.file).filename().string(), "image"},
-                               {"INEXT", std::int64_t(image.number), "its HDU"},
-                               {"INSUM", std::int64_t(image.datasum), "its DATASUM"},
+    cards.insert(cards.end(), {{"INPUT", std::filesystem::path(plane.file).filename().string(), "image"},
+                               {"INEXT", std::int64_t(plane.number), "its HDU"},
+                               {"INSUM", std::int64_t(plane.datasum), "its DATASUM"},
                                {"PLACES", std::filesystem::path(o.positions).filename().string(), "list of places"},
                                {"MOVES", o.moves, "[pix] that a star may move along each axis"},
-                               {"MODEL", model.name, "whose exposure fills in what the header leaves out"}});
-    const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, image.number};
-    out.write({std::move(cards), {fitted_table(stars.sources, *psf, o.stars.psf_error, info, true)}},
-              {image.header.cards, image.width, image.height, info.wcs});
-    pictures.write(stars, common.provenance());
+                               {"MODEL", model.name, "whose exposure fills in what the header leaves out"},
+                               {"COMPLETE", forced.complete && forced.failed == 0, "F: places are left out"}});
+    const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, plane.number};
+    out.write({std::move(cards), {fitted_table(forced.sources, *psf, o.stars.psf_error, info, true)}},
+              {plane.header.cards, plane.width, plane.height, info.wcs});
+    if (forced.stars) pictures.write(*forced.stars, common.provenance());
     std::size_t significant = 0;
-    for (const Source& s : stars.sources) significant += s.at.flux >= 3 * s.error.flux;
+    for (const Source& s : forced.sources) significant += s.at.flux >= 3 * s.error.flux;
     console.say("{}: {} of {} places at 3 sigma or more; PSF: {}, FWHM {:.2f} px. Wrote {}", o.image.image, significant,
-                stars.sources.size(), psf->source, psf->psf.middle().fwhm(), out.words());
-    return 0;
+                forced.sources.size(), psf->source, psf->psf.middle().fwhm(), out.words());
+    if (!forced.complete) {
+        console.warn("{}: partial: stopped between plates", o.catalogue.output);
+        return interrupt::exit_code();
+    }
+    if (forced.failed) console.warn("{}: partial: {} plates could not be read", o.catalogue.output, forced.failed);
+    return forced.failed ? exit_partial : 0;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // starblend psf: the PSF of an instrument, of a file or of an image; shown, compared, written.
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@ namespace {
 struct Options {
     std::string output, png, compare, preset = "csst-g";
     bool native = false;
+    std::vector<int> grid;  // columns, rows
     PsfMeasurementOptions measure;
 };
 
@@ -47,6 +49,23 @@ Subject of_image(const Options& o, Console& console) {
     return {std::move(m.psf), o.measure.image, m.pixel_scale, std::move(m.cards)};
 }
 
+// --grid: nothing but a file can hold what it finds.
+int write_library(const Options& o, const Common& common, Console& console) {
+    FitsWriter out(o.output, common.overwrite);
+    const MeasuredLibrary m = measure_psf_library_of(o.measure, o.grid[0], o.grid[1], console);
+    const PsfCube cube = psf_cube(m.library, m.pixel_scale);
+    std::vector<Card> cards = common.provenance();
+    cards.insert(cards.end(), cube.cards.begin(), cube.cards.end());
+    cards.insert(cards.end(), m.cards.begin(), m.cards.end());
+    out.cube("", cube.pixels, cube.side, cube.side, int(m.library.psfs.size()), cards);
+    out.commit();
+    const auto [least, most] = std::minmax_element(m.library.psfs.begin(), m.library.psfs.end(),
+                                                   [](const Psf& a, const Psf& b) { return a.fwhm() < b.fwhm(); });
+    console.say("{}: {}x{} PSFs of {}x{} samples, {} per pixel; FWHM {:.3f} to {:.3f} px", o.output, o.grid[0], o.grid[1],
+                cube.side, cube.side, least->oversampling(), least->fwhm(), most->fwhm());
+    return 0;
+}
+
 int psf(const Options& o, const Common& common) {
     Console console = common.console();
     refuse_to_replace({o.output, o.png}, {o.compare, o.measure.image, o.measure.planes.mask, o.measure.planes.weight});
@@ -58,6 +77,7 @@ int psf(const Options& o, const Common& common) {
         if (!setup) fail(Fault::usage, "psf: --measure has no configuration to dump");
         return std::fputs(setup->config.c_str(), stdout), 0;
     }
+    if (!o.grid.empty()) return write_library(o, common, console);
     std::optional<FitsWriter> out;
     std::optional<AtomicFile> picture;
     if (!o.output.empty()) out.emplace(o.output, common.overwrite);
@@ -94,13 +114,23 @@ Command add_psf(CLI::App& program, Common& common) {
     auto o = std::make_shared<Options>();
     std::string names;
     for (const auto& n : preset_names()) names += (names.empty() ? "" : ", ") + n;
-    app->add_option("-o,--output", o->output, "FITS file: the effective PSF, oversampled, sum 1; psf.file reads it");
+    auto* output = app->add_option("-o,--output", o->output, "FITS file: the effective PSF, oversampled, sum 1; psf.file reads it");
     auto* preset = app->add_option("--preset", o->preset, "Instrument: " + names)->capture_default_str();
     auto* native = app->add_flag("--native", o->native, "Without the drizzle's blur: of single exposures");
-    app->add_option("--compare", o->compare, "Another PSF's FITS file: both, and where they differ most");
-    app->add_option("--png", o->png, "Quick look: five decades from black to white");
+    auto* compare = app->add_option("--compare", o->compare, "Another PSF's FITS file: both, and where they differ most");
+    auto* png = app->add_option("--png", o->png, "Quick look: five decades from black to white");
     auto* image = app->add_option("--measure", o->measure.image, "Measure the PSF of the stars in this image");
     image->excludes(preset)->excludes(native);
+    app->add_option("--grid", o->grid,
+                    "COLUMNS,ROWS: measure in so many zones of the image and write a library, between whose PSFs "
+                    "`detect --psf` interpolates")
+        ->delimiter(',')
+        ->expected(2)
+        ->check(CLI::Range(1, 64))
+        ->needs(image)
+        ->needs(output)
+        ->excludes(compare)
+        ->excludes(png);
     const auto only = [&](CLI::Option* option) { option->needs(image)->capture_default_str(); };
     auto& m = o->measure;
     add_plane_options(*app, m.planes, image);

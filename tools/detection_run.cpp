@@ -13,20 +13,6 @@
 namespace star {
 namespace {
 
-// The image, or of its plates the middle one, else the first that can be read: what is said about all of them.
-Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
-    if (plates.size() == 1) return open_observation(o, model, console);
-    for (std::size_t i = 0; i < plates.size(); ++i) {
-        o.window = plates[(plates.size() / 2 + i) % plates.size()].seen;
-        try {
-            return open_observation(o, model, console);
-        } catch (const Error& e) {
-            if (e.fault != Fault::input || i + 1 == plates.size()) throw;
-        }
-    }
-    return {};
-}
-
 template <class T>
 Detector<T> open_detector(Stream stream, const Model& model, const std::string& file) {
     try {
@@ -110,12 +96,9 @@ ImageFound DetectionRun<T>::detect(ProgressFile* progress, Console& console, con
 template <class T>
 void DetectionRun<T>::for_each_plate(const std::function<void(const Observation&, const Plate&)>& call) {
     if (!in_plates()) return call(observation_, plates_[0]);
-    Console quiet(Console::Level::quiet);
     for (const Plate& plate : plates_) {
-        ObservationOptions part = options_.image;
-        part.window = plate.seen, part.repeated = true;
         try {
-            call(open_observation(part, model_, quiet), plate);
+            call(open_plate(plan_, plate), plate);
         } catch (const Error& e) {
             if (e.fault != Fault::input) throw;  // said when it was detected on
         }

@@ -30,13 +30,6 @@ KnownPsf measured(const ObservationOptions& image, Console& console) {
     return {measure_psf_of(o, console).psf, "measured from " + image.image};
 }
 
-// (x, y) of the library where the image's first pixel begins: LTVn is what a part of a detector adds to its pixels.
-std::array<double, 2> origin_of(const PsfChoice& choice, const FitsPlane& plane) {
-    if (choice.origin.size() == 2) return {choice.origin[0], choice.origin[1]};
-    const auto shift = [&](const char* key) { return -plane.number_of(key).value_or(0); };
-    return {shift("LTV1"), shift("LTV2")};
-}
-
 // A library's PSFs over the image; of any other file its one.
 KnownPsf of_file(const PsfChoice& choice, const ObservationOptions& image, Console& console) {
     const std::string& name = choice.what;
@@ -46,7 +39,7 @@ KnownPsf of_file(const PsfChoice& choice, const ObservationOptions& image, Conso
         return {read_psf_file(name, {}), "file " + name};
     }
     const FitsPlane plane = describe_image(image.image, false);
-    const auto [x, y] = origin_of(choice, plane);
+    const auto [x, y] = choice.origin.size() == 2 ? std::array{choice.origin[0], choice.origin[1]} : origin_in_library(plane);
     KnownPsf known{PsfMap(*library, x, y, plane.width, plane.height), "file " + name};
     console.say("{}: {} of its PSFs serve the image, which begins at {:.0f}, {:.0f} there", name,
                 known.psf.nodes().size(), x, y);

@@ -9,9 +9,6 @@
 namespace star {
 namespace {
 
-constexpr int fit_margin =
-    64;  // px around a core that its stars' neighbours lie in: a fit looks 2.5 FWHM around a star
-
 // Sums over a box of whole pixels, and what is wrong with them.
 void measure(Blend& b, const Observation& o, const PreparedSky& sky) {
     const int W = o.image.width, H = o.image.height;
@@ -63,10 +60,6 @@ std::vector<Blend> blends_of(const Detections& found, const Observation& o) {
     return blends;
 }
 
-Region in_plate(const Plate& p) {
-    return {p.core.x0 - p.seen.x0, p.core.y0 - p.seen.y0, p.core.x1 - p.seen.x0, p.core.y1 - p.seen.y0};
-}
-
 std::int64_t usable_in_core(const Observation& o, const Region& core) {
     std::int64_t n = 0;
     for (int y = std::max(core.y0, 0); y < std::min(core.y1, o.image.height); ++y)
@@ -104,18 +97,35 @@ std::array<double, classes_in_catalogue> class_chances(const Detection& d) {
 // Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes.
 std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * 40; }
 
+Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
+    if (plates.size() == 1) return open_observation(o, model, console);
+    for (std::size_t i = 0; i < plates.size(); ++i) {
+        o.window = plates[(plates.size() / 2 + i) % plates.size()].seen;
+        try {
+            return open_observation(o, model, console);
+        } catch (const Error& e) {
+            if (e.fault != Fault::input || i + 1 == plates.size()) throw;
+        }
+    }
+    return {};
+}
+
+Observation open_plate(const DetectionPlan& plan, const Plate& plate) {
+    ObservationOptions options = plan.image;
+    options.window = plate.seen, options.repeated = true;
+    Console quiet(Console::Level::quiet);
+    return open_observation(options, plan.model, quiet);
+}
+
 WholeSky sky_of_plates(Stream stream, const DetectionPlan& plan, const std::vector<Plate>& plates, Console& console) {
     WholeSky out;
     double background = 0, variance = 0;
-    Console quiet(Console::Level::quiet);
     for (std::size_t i = 0; i < plates.size() && !interrupt::requested(); ++i) {
         console.progress("measuring the sky", std::int64_t(i), std::int64_t(plates.size()), "plate");
-        ObservationOptions options = plan.image;
-        options.window = plates[i].seen, options.repeated = true;
         try {
-            Observation o = open_observation(options, plan.model, quiet);
+            Observation o = open_plate(plan, plates[i]);
             if (plan.alter) plan.alter(o, plates[i]);
-            const std::int64_t usable = usable_in_core(o, in_plate(plates[i]));
+            const std::int64_t usable = usable_in_core(o, core_in_plate(plates[i]));
             if (usable == 0) continue;
             const PreparedSky sky = prepare_sky(stream, o.sky(), plan.model.procedure);
             background += sky.background * double(usable), variance += sky.sigma * sky.sigma * double(usable);
@@ -136,8 +146,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     if (plan.alter) plan.alter(o, plate);
     if (sky) {
         o.whole_sigma = sky->sigma;
-        const Region core = in_plate(plate);
-        o.fitted = {core.x0 - fit_margin, core.y0 - fit_margin, core.x1 + fit_margin, core.y1 + fit_margin};
+        o.fitted = fitted_in_plate(plate);
     }
     const int tiles = tiles_in_flight(stream, detector, plan, plate);
     Detections found = detector.detect(
@@ -146,12 +155,12 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
             console.progress("detecting", done, all, "tile");
             return !interrupt::requested();
         },
-        in_plate(plate));
+        core_in_plate(plate));
     if (sky) found.sky.sigma_estimated = sky->estimated;
     found.sky.normalised = {};
     PlateFound out;
     out.tiles = found.tiles, out.tiles_done = found.tiles_done;
-    out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, in_plate(plate))};
+    out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, core_in_plate(plate))};
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
     auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);

@@ -45,6 +45,14 @@ struct PlateFound {
     std::unique_ptr<FittedStars> stars;  ///< of an image that is one plate: for its pictures
 };
 
+/// The image, or of its plates the middle one, else the first that can be read: what is said about all of them. Sets
+/// options.window to it.
+Observation open_first(ObservationOptions& options, const std::vector<Plate>& plates, const Model& model,
+                       Console& console);
+
+/// One of several plates, without saying again what is true of all.
+Observation open_plate(const DetectionPlan& plan, const Plate& plate);
+
 /// Reads and prepares every plate once.
 WholeSky sky_of_plates(Stream stream, const DetectionPlan& plan, const std::vector<Plate>& plates, Console& console);
 

@@ -11,22 +11,6 @@ namespace {
 // Where units of two plates are one: as the suppression over tiles has it, by centre; half a box by IoU.
 double blend_radius(const Procedure& p) { return p.suppress_by_centre ? p.suppress * p.psf_fwhm : p.box_half_width; }
 
-std::string place(const Plate& p) {
-    return fmt::format("columns {} to {}, rows {} to {}", std::max(p.core.x0, 0) + 1,
-                       std::min(p.core.x1, p.seen.x0 + p.seen.width), std::max(p.core.y0, 0) + 1,
-                       std::min(p.core.y1, p.seen.y0 + p.seen.height));
-}
-
-template <class T>
-PlateFound one_plate(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate,
-                     const WholeSky& sky, Console& console) {
-    ObservationOptions options = plan.image;
-    options.window = plate.seen, options.repeated = true;
-    Console quiet(Console::Level::quiet);
-    Observation o = open_observation(options, plan.model, quiet);
-    return detect_plate(stream, detector, plan, plate, &sky, o, console);
-}
-
 }  // namespace
 
 template <class T>
@@ -50,12 +34,13 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
         if (resumed) {
             found = std::move(known->second);
         } else {
-            console.say("plate {} of {}: {}", i + 1, plates.size(), place(plates[i]));
+            console.say("plate {} of {}: {}", i + 1, plates.size(), words_for(plates[i]));
             try {
-                found = one_plate(stream, detector, plan, plates[i], out.sky, console);
+                Observation o = open_plate(plan, plates[i]);
+                found = detect_plate(stream, detector, plan, plates[i], &out.sky, o, console);
             } catch (const Error& e) {
                 if (e.fault != Fault::input && e.fault != Fault::device) throw;
-                console.warn("{}: {}: {}; nothing is found there", plan.image.image, place(plates[i]), e.what());
+                console.warn("{}: {}: {}; nothing is found there", plan.image.image, words_for(plates[i]), e.what());
                 ++out.failed;
                 continue;
             }

@@ -11,6 +11,7 @@ namespace star {
 namespace {
 
 constexpr int least_side = 1792, least_margin = 384;  // px, both rounded up to whole tiles
+constexpr int fit_margin = 64;  // px around a core that its stars' neighbours lie in: a fit looks 2.5 FWHM around a star
 constexpr int endless = 1 << 29;
 constexpr double seam = 2;  // px: rows so near to a core's edge may have a twin
 
@@ -85,6 +86,21 @@ std::vector<Plate> plates_of(int width, int height, int tile_core) {
                             x.last == width ? endless : x.last, y.last == height ? endless : y.last}});
         }
     return out;
+}
+
+Region core_in_plate(const Plate& p) {
+    return {p.core.x0 - p.seen.x0, p.core.y0 - p.seen.y0, p.core.x1 - p.seen.x0, p.core.y1 - p.seen.y0};
+}
+
+Region fitted_in_plate(const Plate& plate) {
+    const Region core = core_in_plate(plate);
+    return {core.x0 - fit_margin, core.y0 - fit_margin, core.x1 + fit_margin, core.y1 + fit_margin};
+}
+
+std::string words_for(const Plate& p) {
+    return fmt::format("columns {} to {}, rows {} to {}", std::max(p.core.x0, 0) + 1,
+                       std::min(p.core.x1, p.seen.x0 + p.seen.width), std::max(p.core.y0, 0) + 1,
+                       std::min(p.core.y1, p.seen.y0 + p.seen.height));
 }
 
 PlateRows rows_of_plate(std::vector<Blend> blends, std::vector<Source> sources, const Plate& plate) {

@@ -1,6 +1,7 @@
 // A large image in plates of bounded size, each seen with a margin; and the rows of all plates as one catalogue.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "io/fits_window.h"
@@ -21,6 +22,13 @@ struct Plate {
 /// and interpolation reach over two. An image of up to 2240 px is one plate. A function of the image's size and the
 /// model alone: neither threads nor --mem-limit change it.
 std::vector<Plate> plates_of(int width, int height, int tile_core);
+
+/// The core, and where stars are fitted: all that those in the core need beside them. In px of what the plate sees.
+Region core_in_plate(const Plate& plate);
+Region fitted_in_plate(const Plate& plate);
+
+/// "columns 1 to 1792, rows 1793 to 4000": the core, as FITS counts.
+std::string words_for(const Plate& plate);
 
 /// Rows of one plate, coordinates of the image. Source::blend: index in blends + 1, or 0.
 struct PlateRows {

@@ -1,6 +1,8 @@
 // Reading PSF images and libraries.
 #include "tools/psf_file.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -113,6 +115,43 @@ std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileO
         if (!is_library(*image)) return std::nullopt;
         return library_of(image, o);
     });
+}
+
+std::array<double, 2> origin_in_library(const FitsPlane& image) {
+    const auto shift = [&](const char* key) {
+        const double v = image.number_of(key).value_or(0);
+        if (!(std::fabs(v) <= 1e6)) fail(Fault::input, image.header.where, ": ", key, " = ", v, " is outside +-1e6");
+        return -v;
+    };
+    return {shift("LTV1"), shift("LTV2")};
+}
+
+PsfCube psf_cube(const PsfLibrary& l, double pixel_scale) {
+    require(!l.psfs.empty() && l.psfs.size() == l.x.size() * l.y.size() && std::max(l.x.size(), l.y.size()) <= 64,
+            "PSF library: ", l.psfs.size(), " PSFs on ", l.x.size(), "x", l.y.size(), " nodes");
+    PsfCube c;
+    const Psf& first = l.psfs[0];
+    c.side = 2 * first.half() + 1;
+    double least = 1;
+    for (const Psf& psf : l.psfs) {
+        require(psf.half() == first.half() && psf.oversampling() == first.oversampling(),
+                "PSF library: PSFs of different sizes");
+        c.pixels.insert(c.pixels.end(), psf.samples().begin(), psf.samples().end());
+        least = std::min(least, psf.energy());
+    }
+    c.cards = {{"NXPSFS", std::int64_t(l.x.size()), "PSFs along x"},
+               {"NYPSFS", std::int64_t(l.y.size()), "PSFs along y"}};
+    const auto nodes = [&](const char* stem, const std::vector<double>& at, const char* words) {
+        for (std::size_t i = 0; i < at.size(); ++i)
+            c.cards.push_back({fmt::format("{}{:02d}", stem, i + 1), at[i], words});
+    };
+    nodes("IPSFX", l.x, "[pix] of the detector");
+    nodes("JPSFY", l.y, "[pix] of the detector");
+    c.cards.push_back({"OVERSAMP", std::int64_t(first.oversampling()), "samples per detector pixel"});
+    c.cards.push_back({"PIXSCALE", pixel_scale, "[arcsec/pix] of the detector"});
+    c.cards.push_back({"PIXRESP", true, "pixel response included: effective PSFs"});
+    c.cards.push_back({"PSFENRGY", std::min(1.0, least), "fraction of a star's light in each plane"});
+    return c;
 }
 
 PsfPicture psf_picture(const Psf& psf, double pixel_scale) {

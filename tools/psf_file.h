@@ -1,5 +1,6 @@
 // PSFs in FITS files: one image, or a library over the detector; and the file that `starblend psf` writes.
 #pragma once
+#include <array>
 #include <cmath>
 #include <optional>
 #include <string>
@@ -29,6 +30,23 @@ Psf read_psf_file(const std::string& name, const PsfFileOptions& options);
 
 /// The same file's whole library, its nodes made when they are asked for; nullopt if it holds one PSF alone.
 std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileOptions& options);
+
+/// Where the first pixel of an image begins in a library over its detector, px: what LTV1 and LTV2 take off a
+/// detector's coordinates; 0, 0 without them.
+std::array<double, 2> origin_in_library(const FitsPlane& image);
+
+/// A library as read_psf_library reads it: PSFs on one grid, rows of x.size(), at the nodes (x, y) of the detector.
+struct PsfLibrary {
+    std::vector<double> x, y;
+    std::vector<Psf> psfs;
+};
+/// The cube of its tables, and the cards that say so.
+struct PsfCube {
+    std::vector<float> pixels;
+    int side = 0;
+    std::vector<Card> cards;
+};
+PsfCube psf_cube(const PsfLibrary& library, double pixel_scale);
 
 /// The table of a PSF as an image: float, odd, square, sum 1, with OVERSAMP, PIXSCALE and PSFENRGY; read_psf_file
 /// gives the PSF back.

@@ -8,6 +8,7 @@
 #include "sim/psf_measure.h"
 #include "tools/console.h"
 #include "tools/planes.h"
+#include "tools/psf_file.h"
 
 namespace star {
 
@@ -29,5 +30,16 @@ struct MeasuredPsf {
 /// Reads, measures, says on the console how it went. Every fault of the file or of its stars is Fault::input and names
 /// it.
 MeasuredPsf measure_psf_of(const PsfMeasurementOptions& options, Console& console);
+
+/// The PSF in each of columns x rows equal zones of the image, 1...64 each, from the stars of the zone and of `radius` px
+/// around it; where those are too few, from a wider part, twice and thrice the zone's size, and in the end from the
+/// whole image. Nodes are the zones' middles.
+struct MeasuredLibrary {
+    PsfLibrary library;
+    double pixel_scale;
+    int widened = 0;  ///< zones that had too few stars of their own
+    std::vector<Card> cards;
+};
+MeasuredLibrary measure_psf_library_of(const PsfMeasurementOptions& options, int columns, int rows, Console& console);
 
 }  // namespace star
