@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
+#include <utility>
 
 #include "kernels/check.h"
 #include "tools/byte_size.h"
@@ -107,17 +109,29 @@ void DetectionRun<T>::for_each_plate(const std::function<void(const Observation&
 
 template <class T>
 void DetectionRun<T>::flag_departures(ImageFound& found, Console& console) {
-    add_sky(domain_, observation_, found.sky, found.rows.blends.size());
-    const std::vector<std::string> list = departures(domain_, training_);
-    if (list.empty()) return;
+    if (found.sky.usable) domain_.density = double(found.rows.blends.size()) / double(found.sky.usable);
+    const std::vector<std::string> whole = departures(domain_, training_);
+    const TileDepartures tiles = departures(found.seen, training_);
+    if (whole.empty() && tiles.words.empty()) return;
     std::string text;
-    for (const std::string& what : list) text += (text.empty() ? "" : ", ") + what;
+    for (const auto* list : {&whole, &tiles.words})
+        for (const std::string& what : *list) text += (text.empty() ? "" : ", ") + what;
     console.warn(
-        "{}: outside what model {} was trained on (in brackets): {}; every row is flagged. Another --model, or one "
-        "of your own: starblend adapt, or train, with this instrument's --preset or --config",
-        options_.image.image, model_.name, text);
-    for (Blend& b : found.rows.blends) b.flags |= flag_out_of_domain;
-    for (Source& s : found.rows.sources) s.flags |= flag_out_of_domain;
+        "{}: outside what model {} was trained on (in brackets): {}; {} flagged. Another --model, or one of your own: "
+        "starblend adapt, or train, with this instrument's --preset or --config",
+        options_.image.image, model_.name, text, whole.empty() ? "their rows are" : "every row is");
+    std::set<std::pair<int, int>> outside;
+    for (std::size_t i = 0; i < found.seen.size(); ++i)
+        if (tiles.outside[i]) outside.insert({found.seen[i].column, found.seen[i].row});
+    const int side = model_.procedure.core, last_column = (image_.width - 1) / side, last_row = (image_.height - 1) / side;
+    const auto departs = [&](double x, double y) {
+        const auto tile = [&](double v, int last) { return std::clamp(int(std::floor(v / side)), 0, last); };
+        return !whole.empty() || outside.contains({tile(x, last_column), tile(y, last_row)});
+    };
+    for (Blend& b : found.rows.blends)
+        if (departs(b.x, b.y)) b.flags |= flag_out_of_domain;
+    for (Source& s : found.rows.sources)
+        if (departs(s.at.x, s.at.y)) s.flags |= flag_out_of_domain;
 }
 
 template <class T>

@@ -47,7 +47,8 @@ public:
     /// Calls with each plate's observation as the files have it.
     void for_each_plate(const std::function<void(const Observation&, const Plate&)>& call);
 
-    /// Warns of what in the image is unlike the model's training, and flags every row if something is.
+    /// Warns of what in the image is unlike the model's training, and flags the rows of the tiles where it is, all if
+    /// it is the whole image.
     void flag_departures(ImageFound& found, Console& console);
 
     /// Where the rows come from: files, model, noise, device.
@@ -77,7 +78,8 @@ private:
     ObservationOptions opened_;  // what observation_ was read with
     Observation observation_;
     ThreadPool pool_;
-    Domain training_, domain_;
+    TrainingDomain training_;
+    ImageDomain domain_;
     std::optional<KnownPsf> psf_;
     StreamOwner stream_;
     Detector<T> detector_;

@@ -67,18 +67,6 @@ bool chooses_stars(const Lesson& l) {
     return std::any_of(l.set.begin(), l.set.end(), [](const auto& s) { return s.starts_with("scene.stars="); });
 }
 
-FieldSimulator variant(const Setup& run, const Lesson& lesson, int which) {
-    Config c;
-    c.load_text(run.config, "configuration");
-    for (const char* section : {"curriculum", "training"}) c.forget(section);
-    if (chooses_stars(lesson))
-        for (const char* section : {"mock", "cluster", "disk", "truth.units"}) c.forget(section);
-    for (const std::string& s : lesson.set) c.set(s);
-    Random random(seed_of(seed_of_name(lesson.name), Draw::lessons, std::uint64_t(which)), 0);
-    for (const std::string& range : lesson.draw) c.set(drawn(range, random));
-    return read_setup(c).simulator();
-}
-
 }  // namespace
 
 std::vector<Lesson> read_lessons(Config& c) {
@@ -94,13 +82,25 @@ std::vector<Lesson> read_lessons(Config& c) {
     return lessons;
 }
 
+Config lesson_config(const Setup& run, const Lesson& lesson, int which) {
+    Config c;
+    c.load_text(run.config, "configuration");
+    for (const char* section : {"curriculum", "training"}) c.forget(section);
+    if (chooses_stars(lesson))
+        for (const char* section : {"mock", "cluster", "disk", "truth.units"}) c.forget(section);
+    for (const std::string& s : lesson.set) c.set(s);
+    Random random(seed_of(seed_of_name(lesson.name), Draw::lessons, std::uint64_t(which)), 0);
+    for (const std::string& range : lesson.draw) c.set(drawn(range, random));
+    return c;
+}
+
 Curriculum curriculum_of(const Setup& setup) {
     if (setup.lessons.empty()) return Curriculum(setup.simulator());
     std::vector<Curriculum::Part> parts;
     for (const Lesson& l : setup.lessons)
         for (int i = 0; i < l.variants; ++i) {
             try {
-                parts.push_back({l.share / l.variants, variant(setup, l, i)});
+                parts.push_back({l.share / l.variants, read_setup(lesson_config(setup, l, i)).simulator()});
             } catch (const Error& e) {
                 fail(e.fault, "curriculum.", l.name, ": ", e.what());
             }

@@ -23,6 +23,10 @@ struct Lesson {
 /// Reads the lessons, sorted by name. Throws Error (Fault::usage) naming the key.
 std::vector<Lesson> read_lessons(Config&);
 
+/// The configuration of a lesson's variant: the run's without [curriculum] and [training], the lesson's keys set, its
+/// ranges drawn.
+Config lesson_config(const Setup& run, const Lesson& lesson, int which);
+
 /// The simulators of a setup's lessons, every variant's; without lessons the setup's own alone. A lesson that chooses
 /// scene.stars starts from the defaults of [mock], [cluster], [disk] and truth.units, not from the run's. A variant's
 /// numbers follow from the lesson's name and the variant's number, whatever the seed. Throws Error naming the lesson.

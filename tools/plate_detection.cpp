@@ -60,6 +60,47 @@ std::vector<Blend> blends_of(const Detections& found, const Observation& o) {
     return blends;
 }
 
+// The tiles of the plate's core.
+std::vector<TileSeen> tiles_seen(const Observation& o, const PreparedSky& sky, const Plate& plate, int side,
+                                 const std::vector<Blend>& blends) {
+    const int W = o.image.width, H = o.image.height;
+    const Region core = core_in_plate(plate);
+    const int x0 = std::max(core.x0, 0), y0 = std::max(core.y0, 0), x1 = std::min(core.x1, W), y1 = std::min(core.y1, H);
+    std::vector<TileSeen> tiles;
+    std::vector<float> variance;
+    const int columns = (x1 - x0 + side - 1) / side;
+    for (int ty = y0; ty < y1; ty += side)
+        for (int tx = x0; tx < x1; tx += side) {
+            TileSeen t;
+            t.column = (plate.seen.x0 + tx) / side, t.row = (plate.seen.y0 + ty) / side;
+            variance.clear();
+            double background = 0;
+            for (int y = ty; y < std::min(ty + side, y1); ++y)
+                for (int x = tx; x < std::min(tx + side, x1); ++x) {
+                    const std::size_t i = std::size_t(y) * std::size_t(W) + std::size_t(x);
+                    if (!std::isfinite(o.image.pixels[i]) || (o.state(i) & pixel_bad)) continue;
+                    ++t.usable, background += sky.background_map[i];
+                    variance.push_back(float(o.empty_variance(i, sky)));
+                }
+            if (t.usable) {
+                const auto middle = variance.begin() + std::ptrdiff_t(variance.size() / 2);
+                std::nth_element(variance.begin(), middle, variance.end());
+                const double independent = std::sqrt(double(*middle));
+                if (o.noise.electrons_per_unit > 0) t.noise = independent * o.noise.electrons_per_unit;
+                const double sigma = independent * (sky.sigma_estimated ? 1 : o.noise.correlation);
+                if (std::isfinite(o.saturate.value) && sigma > 0)
+                    t.brightest = (o.saturate.value - background / double(t.usable)) / sigma;
+            }
+            tiles.push_back(t);
+        }
+    for (const Blend& b : blends) {
+        const int x = int(std::floor(b.x)), y = int(std::floor(b.y));
+        if (x >= x0 && x < x1 && y >= y0 && y < y1)
+            ++tiles[std::size_t((y - y0) / side) * std::size_t(columns) + std::size_t((x - x0) / side)].units;
+    }
+    return tiles;
+}
+
 std::int64_t usable_in_core(const Observation& o, const Region& core) {
     std::int64_t n = 0;
     for (int y = std::max(core.y0, 0); y < std::min(core.y1, o.image.height); ++y)
@@ -163,6 +204,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, core_in_plate(plate))};
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
+    out.seen = tiles_seen(o, found.sky, plate, plan.model.procedure.core, blends);
     auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);
     out.complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Source> sources;

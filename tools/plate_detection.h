@@ -37,8 +37,18 @@ struct WholeSky {
     std::int64_t usable = 0;           ///< pixels, of the cores
 };
 
+/// What was met in one of the network's tiles; NaN: not known.
+struct TileSeen {
+    int column = 0, row = 0;   ///< of the image, in tiles
+    int units = 0;             ///< whose centres lie in it
+    std::int64_t usable = 0;   ///< pixels
+    double noise = NAN;        ///< electrons rms of an independent empty pixel: the median
+    double brightest = NAN;    ///< where pixels clip, above the sky, in units of the noise
+};
+
 struct PlateFound {
     PlateRows rows;
+    std::vector<TileSeen> seen;
     WholeSky sky;  ///< of this plate alone
     int tiles = 0, tiles_done = 0;
     bool complete = true;                ///< false: interrupted

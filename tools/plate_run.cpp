@@ -20,7 +20,7 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
     ImageFound out;
     if (plates.size() == 1) {
         PlateFound found = detect_plate(stream, detector, plan, plates[0], nullptr, first, console);
-        out.rows = std::move(found.rows), out.sky = found.sky, out.stars = std::move(found.stars);
+        out.rows = std::move(found.rows), out.seen = std::move(found.seen), out.sky = found.sky, out.stars = std::move(found.stars);
         out.tiles = found.tiles, out.tiles_done = found.tiles_done, out.complete = found.complete;
         return out;
     }
@@ -48,6 +48,7 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
         }
         out.tiles += found.tiles, out.tiles_done += found.tiles_done;
         out.complete = out.complete && found.complete;
+        out.seen.insert(out.seen.end(), found.seen.begin(), found.seen.end());
         rows[i] = std::move(found.rows);
     }
     out.complete = out.complete && !interrupt::requested();

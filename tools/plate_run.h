@@ -7,6 +7,7 @@ namespace star {
 
 struct ImageFound {
     PlateRows rows;
+    std::vector<TileSeen> seen;  ///< of the plates that could be read
     WholeSky sky;
     int tiles = 0, tiles_done = 0;
     int failed = 0;                      ///< plates of which nothing could be made; said on the console

@@ -18,11 +18,11 @@ namespace star {
 namespace {
 
 static_assert(std::is_trivially_copyable_v<Blend> && std::is_trivially_copyable_v<Source> &&
-              std::is_trivially_copyable_v<WholeSky>);
+              std::is_trivially_copyable_v<WholeSky> && std::is_trivially_copyable_v<TileSeen>);
 
 // Before a record's rows. Its hash covers the counts and the rows.
 struct Head {
-    std::int64_t plate, blends, sources, tiles, tiles_done;
+    std::int64_t plate, blends, sources, seen, tiles, tiles_done;
     WholeSky sky;
 };
 constexpr std::size_t hash_length = 64;  // hexadecimal SHA-256
@@ -34,12 +34,18 @@ void put(std::string& bytes, const T* values, std::size_t count) {
 
 std::string record_of(int plate, const PlateFound& found) {
     const auto& [blends, sources] = found.rows;
-    const Head head{plate,    std::int64_t(blends.size()), std::int64_t(sources.size()), found.tiles, found.tiles_done,
+    const Head head{plate,
+                    std::int64_t(blends.size()),
+                    std::int64_t(sources.size()),
+                    std::int64_t(found.seen.size()),
+                    found.tiles,
+                    found.tiles_done,
                     found.sky};
     std::string body;
     put(body, &head, 1);
     put(body, blends.data(), blends.size());
     put(body, sources.data(), sources.size());
+    put(body, found.seen.data(), found.seen.size());
     return sha256(body.data(), body.size()) + body;
 }
 
@@ -48,22 +54,28 @@ bool next_record(const std::string& bytes, std::size_t& at, std::map<int, PlateF
     if (bytes.size() - at < hash_length + sizeof(Head)) return false;
     Head head;
     std::memcpy(&head, bytes.data() + at + hash_length, sizeof head);
-    const std::size_t room = bytes.size() - at - hash_length - sizeof head;
-    if (head.blends < 0 || head.sources < 0 || std::size_t(head.blends) > room / sizeof(Blend) ||
-        std::size_t(head.sources) > (room - std::size_t(head.blends) * sizeof(Blend)) / sizeof(Source))
-        return false;
-    const std::size_t rows = std::size_t(head.blends) * sizeof(Blend) + std::size_t(head.sources) * sizeof(Source);
     const char* const body = bytes.data() + at + hash_length;
-    if (bytes.compare(at, hash_length, sha256(body, sizeof head + rows)) != 0) return false;
+    std::size_t room = bytes.size() - at - hash_length - sizeof head, size = sizeof head;
+    // The next rows, as many as the head says; their bytes are looked at once the hash is known to be theirs.
+    const auto fits = [&](std::int64_t count, std::size_t each) {
+        if (count < 0 || std::size_t(count) > room / each) return false;
+        room -= std::size_t(count) * each, size += std::size_t(count) * each;
+        return true;
+    };
+    if (!fits(head.blends, sizeof(Blend)) || !fits(head.sources, sizeof(Source)) || !fits(head.seen, sizeof(TileSeen)))
+        return false;
+    if (bytes.compare(at, hash_length, sha256(body, size)) != 0) return false;
     PlateFound found;
-    found.rows.blends.resize(std::size_t(head.blends)), found.rows.sources.resize(std::size_t(head.sources));
     const char* from = body + sizeof head;
-    std::memcpy(static_cast<void*>(found.rows.blends.data()), from, found.rows.blends.size() * sizeof(Blend));
-    from += found.rows.blends.size() * sizeof(Blend);
-    std::memcpy(static_cast<void*>(found.rows.sources.data()), from, found.rows.sources.size() * sizeof(Source));
+    const auto take = [&]<class T>(std::vector<T>& rows, std::int64_t count) {
+        rows.resize(std::size_t(count));
+        std::memcpy(static_cast<void*>(rows.data()), from, rows.size() * sizeof(T));
+        from += rows.size() * sizeof(T);
+    };
+    take(found.rows.blends, head.blends), take(found.rows.sources, head.sources), take(found.seen, head.seen);
     found.sky = head.sky, found.tiles = int(head.tiles), found.tiles_done = int(head.tiles_done);
     done[int(head.plate)] = std::move(found);
-    at += hash_length + sizeof head + rows;
+    at += hash_length + size;
     return true;
 }
 
