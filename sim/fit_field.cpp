@@ -254,13 +254,26 @@ bool FieldFit::search(std::span<const FitUnit> units) {
     return true;
 }
 
+double FieldFit::significance(const FieldStar& s) const {
+    const int x = int(std::floor(s.at.x)), y = int(std::floor(s.at.y));
+    double foreign = 0;  // a neighbour's PSF is wrong all over: what it leaves looks like a star of so much flux
+    if (x >= 0 && y >= 0 && x < scene_.image().width && y < scene_.image().height) {
+        const LocalPsf psf = scene_.psf().at(s.at.x, s.at.y);
+        const double own = s.at.flux * psf.at(x + 0.5 - s.at.x, y + 0.5 - s.at.y);
+        const double light = scene_.model(std::size_t(y) * std::size_t(scene_.image().width) + std::size_t(x)) - own;
+        foreign = scene_.image().psf_error * std::max(0.0, light) / psf.peak();
+    }
+    const double v = s.at.flux / std::hypot(s.error.flux, foreign);
+    return std::isfinite(v) ? v : -INFINITY;
+}
+
 bool FieldFit::prune() {
     const NearStars near(sources(stars_), halo * scene_.fwhm());
-    const auto snr = [&](int i) {
-        const FieldStar& s = stars_[std::size_t(i)];
-        const double v = s.at.flux / s.error.flux;
-        return std::isfinite(v) ? v : -INFINITY;
-    };
+    std::vector<double> significances(stars_.size());
+    scene_.pool().for_range(std::int64_t(stars_.size()), 256, [&](std::int64_t first, std::int64_t last, int) {
+        for (auto i = std::size_t(first); i < std::size_t(last); ++i) significances[i] = significance(stars_[i]);
+    });
+    const auto snr = [&](int i) { return significances[std::size_t(i)]; };
     std::vector<char> goes(stars_.size(), 0);
     scene_.pool().for_range(std::int64_t(stars_.size()), 256, [&](std::int64_t first, std::int64_t last, int) {
         for (std::int64_t i = first; i < last; ++i) {
@@ -306,7 +319,7 @@ void FieldFit::find(std::span<const FitUnit> units, const KeepGoing& going) {
     }
     sweeps(1);
     for (int round = 0; round < last_rounds && prune(); ++round) sweeps(1);
-    const auto faint = [&](const FieldStar& s) { return !(s.at.flux >= limits_.min_snr * s.error.flux); };
+    const auto faint = [&](const FieldStar& s) { return !(significance(s) >= limits_.min_snr); };
     if (std::erase_if(stars_, faint)) show();
 }
 

@@ -30,7 +30,8 @@ struct FieldStar {
 };
 
 struct FieldFitLimits {
-    double min_snr = 3;     ///< a star whose flux is below so many standard errors goes
+    double min_snr = 3;  ///< a star goes whose flux is below so many standard errors, or so many times what is left of
+                         ///< its neighbours' light where it stands if their PSF is wrong by FitImage::psf_error
     double second_snr = 4;  ///< of a peak of the residual image that the second pass takes for a star
     int second_passes = 2;  ///< how often it looks
     int sweeps = 3;         ///< joint fits of all stars after each change of their number
@@ -80,6 +81,7 @@ private:
     void choose(std::span<const FitUnit> units);
     bool search(std::span<const FitUnit> units);
     bool prune();
+    double significance(const FieldStar&) const;
     std::vector<Piece> pieces(double side);
     // Of the PSF there: `own`, where it isn't the same everywhere.
     const FisherStamp& stamp_at(double x, double y, std::optional<FisherStamp>& own) const;

@@ -1,4 +1,6 @@
 // Stars, as a user gets them: SOURCES beside BLENDS, pictures of the fit, forced photometry; and when there are none.
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "io/fits_image.h"
@@ -6,6 +8,7 @@
 #include "tests/program_run.h"
 #include "tests/skip.h"
 #include "tools/catalogue.h"
+#include "tools/psf_file.h"
 
 using namespace star;
 using namespace star::test;
@@ -118,4 +121,34 @@ TEST_CASE("sources: measure gives a flux, or a limit, for every place it is aske
     b.refused("measure -q field.fits --positions absent.fits -o none.fits --model m.safetensors", 3, {"absent.fits"});
     b.refused("measure -q field.fits --positions found.fits -o found.fits --overwrite --model m.safetensors", 2,
               {"found.fits", "input"});
+}
+
+TEST_CASE("sources: a PSF that doesn't fit is found out, and its misfit isn't taken for stars") {
+    const Bench b;
+    put_tiny_model(b);
+    std::string list = "x,y,mag\n";
+    for (int y = 0; y < 7; ++y)
+        for (int x = 0; x < 7; ++x) list += fmt::format("{},{},{}\n", 26.3 + 26.37 * x, 26.6 + 26.21 * y, 18.5 + 0.03 * x);
+    b.put("stars.csv", list);
+    const auto put_psf = [&](const std::string& file, double fwhm) {
+        const PsfPicture p = psf_picture(Psf::moffat(fwhm, 3, {4, 12}), 0.074);
+        write_image(b / file, p.pixels, p.side, p.side, p.cards, false);
+    };
+    put_psf("right.fits", 2.2), put_psf("wrong.fits", 2.05);
+    b.must(
+        "simulate -q -o field.fits --width 210 --height 210 --set scene.stars=list --set scene.list=stars.csv --set "
+        "psf.kind=file --set psf.file=right.fits");
+    const auto rows = [&](const std::string& options) {
+        const Outcome o = b.must("detect field.fits -o out.fits --overwrite" + tiny + options);
+        return std::pair(read_table(b / "out.fits", "SOURCES").rows(), o.err.find("isolated stars fit") != std::string::npos);
+    };
+    const auto [right, right_said] = rows("--psf right.fits");
+    const auto [wrong, wrong_said] = rows("--psf wrong.fits");
+    const auto [given, given_said] = rows("--psf wrong.fits --psf-error 0.01");
+    MESSAGE("49 stars: ", right, " rows with their PSF, ", wrong, " with a wrong one, ", given, " if that is held for right");
+    CHECK(!right_said);
+    CHECK(wrong_said);
+    CHECK(!given_said);
+    CHECK(given > right + 10);
+    CHECK(wrong < right + 10);
 }

@@ -71,7 +71,9 @@ int measure(const Options& o, const Common& common) {
     if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
     ThreadPool pool(common.threads);
     const StreamOwner stream(Device{}, &pool);
-    const DetectionPlan plan{o.image, model, o.stars, psf, CosmicRaySetting::off, 0, {}};
+    const Window at = opened.window.value_or(Window{});
+    const StarOptions how = with_psf_error(o.stars, psf, observation, at.x0, at.y0, console);
+    const DetectionPlan plan{o.image, model, how, psf, CosmicRaySetting::off, 0, {}};
     const Forced forced = measure_places(stream, plan, plates, observation, places, o.moves, console);
     if (!forced.usable)
         console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image,
@@ -86,7 +88,7 @@ int measure(const Options& o, const Common& common) {
                                {"MODEL", model.name, "whose exposure fills in what the header leaves out"},
                                {"COMPLETE", forced.complete && forced.failed == 0, "F: places are left out"}});
     const CatalogueInfo info{wcs ? &*wcs : nullptr, observation.flux_unit, observation.magnitude_system, plane.number};
-    out.write({std::move(cards), {fitted_table(forced.sources, *psf, o.stars.psf_error, info, true)}},
+    out.write({std::move(cards), {fitted_table(forced.sources, *psf, how.psf_error, info, true)}},
               {plane.header.cards, plane.width, plane.height, info.wcs});
     if (forced.stars) pictures.write(*forced.stars, common.provenance());
     std::size_t significant = 0;
@@ -124,10 +126,7 @@ Command add_measure(CLI::App& program, Common& common) {
                     "(default: model)")
         ->default_val("model");
     add_psf_origin_option(*app, o->stars.psf);
-    app->add_option("--psf-error", o->stars.psf_error,
-                    "Uncertainty of the PSF: this share of the model counts as noise")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0));
+    add_psf_error_option(*app, o->stars);
     add_picture_options(*app, o->pictures);
     return {app, [o, &common] {
                 return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {

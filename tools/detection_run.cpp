@@ -82,9 +82,11 @@ DetectionRun<T>::DetectionRun(const DetectionOptions& o, const FitsPlane& image,
       training_(domain_of(model, pool_)),
       domain_(domain_of(observation_)),
       psf_(known_psf(o.stars.psf, model, departures(domain_, training_).empty(), opened_, console)),
+      stars_(with_psf_error(o.stars, psf_, observation_, opened_.window ? opened_.window->x0 : 0,
+                            opened_.window ? opened_.window->y0 : 0, console)),
       stream_(common.chosen_device(), &pool_),
       detector_(open_detector<T>(stream_, model, o.model)),
-      plan_{options_.image, model_, options_.stars, psf_, options_.cosmic_rays, memory_, {}} {}
+      plan_{options_.image, model_, stars_, psf_, options_.cosmic_rays, memory_, {}} {}
 
 template <class T>
 ImageFound DetectionRun<T>::detect(ProgressFile* progress, Console& console, const DetectionPlan::Alter& alter) {
@@ -174,7 +176,7 @@ Catalogue DetectionRun<T>::catalogue(const ImageFound& found) const {
     if (!observation_.magnitude_system.empty())
         table.cards.push_back({"MAGSYS", observation_.magnitude_system, "of MAG"});
     Catalogue catalogue{cards(found), {std::move(table)}};
-    if (psf_) catalogue.tables.push_back(fitted_table(found.rows.sources, *psf_, options_.stars.psf_error, info()));
+    if (psf_) catalogue.tables.push_back(fitted_table(found.rows.sources, *psf_, stars_.psf_error, info()));
     catalogue.tables.push_back(config_table(model_.config));
     return catalogue;
 }

@@ -1,9 +1,18 @@
 // Options, the fit, its table and its pictures.
 #include "tools/star_fit.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "kernels/check.h"
+#include "sim/psf_misfit.h"
 
 namespace star {
+namespace {
+
+constexpr int most_measured = 1024;  // px a side
+
+}  // namespace
 
 void add_psf_origin_option(CLI::App& app, PsfChoice& psf) {
     app.add_option("--psf-origin", psf.origin,
@@ -15,6 +24,14 @@ void add_psf_origin_option(CLI::App& app, PsfChoice& psf) {
         ->group("Stars");
 }
 
+void add_psf_error_option(CLI::App& app, StarOptions& o) {
+    app.add_option("--psf-error", o.psf_error,
+                   "Uncertainty of the PSF: this share of the model counts as noise (default: 0.01, or more where "
+                   "isolated stars fit worse)")
+        ->check(CLI::Range(0.0, 1.0))
+        ->group("Stars");
+}
+
 void add_star_options(CLI::App& app, StarOptions& o) {
     const auto group = "Stars";
     app.add_option("--psf", o.psf.what,
@@ -22,10 +39,7 @@ void add_star_options(CLI::App& app, StarOptions& o) {
                    "file, or none (default: model; measured where the pixels aren't those of the training)")
         ->group(group);
     add_psf_origin_option(app, o.psf);
-    app.add_option("--psf-error", o.psf_error, "Uncertainty of the PSF: this share of the model counts as noise")
-        ->capture_default_str()
-        ->check(CLI::Range(0.0, 1.0))
-        ->group(group);
+    add_psf_error_option(app, o);
     app.add_option("--min-snr", o.limits.min_snr, "FLUX_PSF / FLUXERR_PSF below which a star is dropped")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1e6))
@@ -35,6 +49,33 @@ void add_star_options(CLI::App& app, StarOptions& o) {
         ->capture_default_str()
         ->check(CLI::Range(1.0, 1e6))
         ->group(group);
+}
+
+StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, const Observation& observation, int column,
+                           int row, Console& console) {
+    if (!std::isnan(o.psf_error)) return o;
+    o.psf_error = usual_psf_error;
+    if (!psf) return o;
+    const FitsImage& image = observation.image;
+    const int w = std::min(image.width, most_measured), h = std::min(image.height, most_measured);
+    const int x0 = (image.width - w) / 2, y0 = (image.height - h) / 2;
+    std::vector<float> pixels;
+    std::vector<std::uint8_t> mask;
+    for (int y = y0; y < y0 + h; ++y)
+        for (int x = x0; x < x0 + w; ++x) {
+            const std::size_t i = std::size_t(y) * std::size_t(image.width) + std::size_t(x);
+            pixels.push_back(image.pixels[i]);
+            mask.push_back(observation.state(i));
+        }
+    const double saturate = observation.saturate.value;
+    const PsfMisfit misfit =
+        psf_misfit({pixels, mask, w, h}, std::isfinite(saturate) ? saturate : INFINITY,
+                   observation.noise.electrons_per_unit, psf->psf.part(column + x0, row + y0));
+    if (!(misfit.error > o.psf_error)) return o;
+    o.psf_error = std::min(misfit.error, 1.0);
+    console.say("{}: the best of {} isolated stars fit the PSF to {:.1f} %, which counts as its uncertainty (--psf-error)",
+                image.header.where, misfit.stars, 100 * o.psf_error);
+    return o;
 }
 
 void add_picture_options(CLI::App& app, PictureOptions& o) {

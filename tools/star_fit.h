@@ -1,5 +1,6 @@
 // What `detect` does once it has units: fits the stars in them, and those beside them.
 #pragma once
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,13 +14,21 @@
 
 namespace star {
 
+inline constexpr double usual_psf_error = 0.01;
+
 struct StarOptions {
     PsfChoice psf;
-    double psf_error = 0.01;  ///< of the model: the PSF's own uncertainty
+    double psf_error = NAN;  ///< of the model: the PSF's own uncertainty; NAN: with_psf_error() finds it
     FieldFitLimits limits;
 };
 void add_psf_origin_option(CLI::App& app, PsfChoice& psf);
+void add_psf_error_option(CLI::App& app, StarOptions& options);
 void add_star_options(CLI::App& app, StarOptions& options);
+
+/// These options with a number for psf_error: usual_psf_error, or more if the isolated stars of the observation, which begins at
+/// (column, row) of the image, fit worse (sim/psf_misfit.h, in the middle 1024 x 1024 px). Then it is said.
+StarOptions with_psf_error(StarOptions options, const std::optional<KnownPsf>& psf, const Observation& observation,
+                           int column, int row, Console& console);
 
 struct PictureOptions {
     std::string model, residual;  ///< files to write; empty: none

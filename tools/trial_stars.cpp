@@ -18,7 +18,7 @@ ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections&
     for (std::uint8_t& m : o.mask) m = m ? pixel_saturated : 0;
     o.noise = noise_of(e);
     const StarOptions defaults;
-    const FitInput input(o, detections.sky, e.drizzle_sigma, defaults.psf_error);
+    const FitInput input(o, detections.sky, e.drizzle_sigma, usual_psf_error);
     FieldFit fit(pool, input.image(), simulator.psf(), defaults.limits);
     std::vector<FitUnit> units;
     for (const Detection& d : detections.units) units.push_back({d.box, class_chances(d)});

@@ -1,0 +1,82 @@
+// How wrong a PSF is, told from an image's stars: against the misfit computed from the two PSFs; and blends, which fit worse.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "sim/field.h"
+#include "sim/psf_misfit.h"
+
+using namespace star;
+
+namespace {
+
+constexpr int side = 360;
+
+// Stars 30 px apart, every one with a companion at `separation` px if that is above 0, but for the first `single` ones.
+Field field(ThreadPool& pool, const Psf& psf, double flux, double separation, int single) {
+    SceneOptions scene;
+    int n = 0;
+    for (int y = 0; y < 11; ++y)
+        for (int x = 0; x < 11; ++x) {
+            const double px = 28.3 + 30.37 * x, py = 28.6 + 30.21 * y;
+            scene.list.push_back({px, py, 0, flux});
+            if (separation > 0 && n++ >= single) scene.list.push_back({px + separation, py, 0, 0.5 * flux});
+        }
+    return FieldSimulator(psf, {}, scene, {}).make(pool, {side, side, 24, 6, 0});
+}
+
+PsfMisfit misfit(const Field& f, const Psf& psf) {
+    return psf_misfit({f.image, f.mask, side, side}, INFINITY, 1 / image_unit(Exposure{}), psf);
+}
+
+// What is left of a star without noise when another PSF is fitted, over its light, within 1.5 FWHM.
+double expected(const Psf& truth, const Psf& used) {
+    double et = 0, ee = 0, left = 0;
+    const double reach = 1.5 * used.fwhm();
+    for (int round = 0; round < 2; ++round)
+        for (int y = -8; y <= 8; ++y)
+            for (int x = -8; x <= 8; ++x) {
+                if (x * x + y * y > reach * reach) continue;
+                const double t = truth.at(x, y), e = used.at(x, y);
+                if (round == 0)
+                    et += e * t, ee += e * e;
+                else
+                    left += std::pow(t - et / ee * e, 2);
+            }
+    return std::sqrt(left / (et / ee * et));
+}
+
+}  // namespace
+
+TEST_CASE("a PSF's misfit: none for the right one, the right number for a wrong one") {
+    ThreadPool pool(2);
+    const Psf truth = Psf::moffat(2.0, 3, {0, 20});
+    const Field f = field(pool, truth, 1e5, 0, 0);
+    const PsfMisfit right = misfit(f, truth);
+    CHECK(right.stars > 100);
+    CHECK(right.error < 0.003);
+    for (double width : {1.8, 1.9, 2.15}) {
+        const Psf wrong = Psf::moffat(width, 3, {0, 20});
+        const double want = expected(truth, wrong), got = misfit(f, wrong).error;
+        MESSAGE("FWHM ", width, " for 2: ", got, ", of the two PSFs ", want);
+        // The fit weighs pixels by their noise and frees the sky, and the best tenth of the stars lie well in their pixel.
+        CHECK(got > 0.6 * want);
+        CHECK(got < 1.2 * want);
+    }
+    const Psf wrong = Psf::moffat(1.9, 3, {0, 20});
+    CHECK(misfit(f, wrong).error == misfit(f, wrong).error);
+}
+
+TEST_CASE("a PSF's misfit: a field of blends with a few single stars says as little against the PSF as these do") {
+    ThreadPool pool(2);
+    const Psf truth = Psf::moffat(2.0, 3, {0, 20});
+    const PsfMisfit some = misfit(field(pool, truth, 1e5, 1.2, 24), truth), all = misfit(field(pool, truth, 1e5, 1.2, 0), truth);
+    MESSAGE("a fifth single: ", some.error, "; none: ", all.error);
+    CHECK(some.error < 0.01);
+    CHECK(all.error > 0.03);  // then nothing tells a blend from a PSF
+    CHECK(std::isnan(misfit(field(pool, truth, 30, 0, 0), truth).error));  // too faint
+    Field dark = field(pool, truth, 1e5, 0, 0);
+    std::fill(dark.image.begin(), dark.image.end(), NAN);
+    CHECK(std::isnan(misfit(dark, truth).error));
+}
