@@ -96,7 +96,9 @@ Psf Psf::mixed(std::span<const Psf> parts, std::span<const double> weights) {
         for (std::size_t k = 0; k < sum.size(); ++k) sum[k] += weights[i] * parts[i].samples()[k];
     }
     require(std::fabs(total - 1) < 1e-9, "Psf: weights that sum to ", total);
-    return from_samples(std::move(sum), parts[0].half(), parts[0].oversampling());
+    Psf psf = from_samples(std::move(sum), parts[0].half(), parts[0].oversampling());
+    if (!(psf.peak() > 0)) fail(Fault::input, "PSF grid: between its nodes nothing is left at a PSF's centre");
+    return psf;
 }
 
 Psf::Phase Psf::phase(double offset, int plane, int line) const {

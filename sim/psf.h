@@ -56,7 +56,7 @@ public:
     Psf convolved(std::span<const double> kernel, int w, int h) const;
 
     /// The weighted sum of PSFs that share one grid (as images of one size, not recentred, do): e = sum w_i e_i.
-    /// The weights sum to 1; Error otherwise, and for different grids.
+    /// The weights sum to 1; Error otherwise, and for different grids; Fault::input if nothing is left at the centre.
     static Psf mixed(std::span<const Psf> parts, std::span<const double> weights);
 
     float at(double dx, double dy) const;

@@ -40,7 +40,14 @@ KnownPsf of_file(const PsfChoice& choice, const ObservationOptions& image, Conso
     }
     const FitsPlane plane = describe_image(image.image, false);
     const auto [x, y] = choice.origin.size() == 2 ? std::array{choice.origin[0], choice.origin[1]} : origin_in_library(plane);
-    KnownPsf known{PsfMap(*library, x, y, plane.width, plane.height), "file " + name};
+    KnownPsf known = [&] {
+        try {
+            return KnownPsf{PsfMap(*library, x, y, plane.width, plane.height), "file " + name};
+        } catch (const Error& e) {
+            if (std::string(e.what()).starts_with(name)) throw;
+            fail(e.fault, name, ": ", e.what());
+        }
+    }();
     console.say("{}: {} of its PSFs serve the image, which begins at {:.0f}, {:.0f} there", name,
                 known.psf.nodes().size(), x, y);
     if (!library->covers(x, y) || !library->covers(x + plane.width, y + plane.height))

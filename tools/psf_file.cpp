@@ -57,8 +57,8 @@ const char* count_key(const FitsImage& image, bool x) {
     return image.number_of("NYPSFs") ? "NYPSFs" : "NYPSFS";
 }
 
-// Anderson's libraries. The field keeps the image alive.
-PsfField library_of(std::shared_ptr<FitsImage> image, const PsfFileOptions& o) {
+// Anderson's libraries. The field keeps the image alive; a fault of a node is found when it is made.
+PsfField library_of(const std::string& name, std::shared_ptr<FitsImage> image, const PsfFileOptions& o) {
     const int nx = int(header_number(*image, count_key(*image, true), 0, 1, 64)),
               ny = int(header_number(*image, count_key(*image, false), 0, 1, 64));
     if (std::int64_t(nx) * ny != image->planes)
@@ -69,10 +69,14 @@ PsfField library_of(std::shared_ptr<FitsImage> image, const PsfFileOptions& o) {
     const std::size_t size = std::size_t(image->width) * image->height;
     for (int i = 0; i < nx * ny; ++i)
         clear_separators(std::span(image->pixels.data() + std::size_t(i) * size, size), p.w, p.h);
-    return {std::move(x), std::move(y), [image, p, nx, size](int ix, int iy) {
+    return {std::move(x), std::move(y), [name, image, p, nx, size](int ix, int iy) {
                 PsfImage node = p;
                 node.pixels = std::span<const float>(image->pixels.data() + std::size_t(iy * nx + ix) * size, size);
-                return Psf::from_image(node);
+                try {
+                    return Psf::from_image(node);
+                } catch (const Error& e) {
+                    fail(e.fault, name, ": PSF ", ix + 1, ", ", iy + 1, " of its library: ", e.what());
+                }
             }};
 }
 
@@ -99,7 +103,7 @@ auto reading(const std::string& name, const PsfFileOptions& o, Read&& read) {
 Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
     return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) {
         if (is_library(*image)) {
-            const PsfField field = library_of(image, o);
+            const PsfField field = library_of(name, image, o);
             return field.at(std::isnan(o.x) ? field.middle_x() : o.x, std::isnan(o.y) ? field.middle_y() : o.y);
         }
         if (image->planes != 1)
@@ -113,7 +117,7 @@ Psf read_psf_file(const std::string& name, const PsfFileOptions& o) {
 std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileOptions& o) {
     return reading(name, o, [&](const std::shared_ptr<FitsImage>& image) -> std::optional<PsfField> {
         if (!is_library(*image)) return std::nullopt;
-        return library_of(image, o);
+        return library_of(name, image, o);
     });
 }
 

@@ -56,6 +56,28 @@ empty = ("SIMPLE  =                    T", "BITPIX  =                    8", "NA
          "EXTEND  =                    T")
 
 
+def psfs():
+    y, x = np.mgrid[-4:5, -4:5]
+    star = np.exp(-(x * x + y * y) / 4).astype("float32")
+    one = fits.PrimaryHDU(star)
+    one.header["OVERSAMP"], one.header["PIXRESP"], one.header["PSFENRGY"] = 2, False, 0.98
+    put("psf", "one", short(fits_bytes([one])))
+    put("psf", "packed", short(fits_bytes([one]), "*"))
+    part = fits.PrimaryHDU(star)
+    part.header["LTV1"], part.header["LTV2"], part.header["DRZSIGMA"], part.header["CENTRED"] = -60.0, -40.5, 0.4, True
+    put("psf", "part", short(fits_bytes([part])))
+    library = fits.PrimaryHDU(np.array([star, star, star, star[::-1], star.T, 2 * star]))
+    for key, value in ("NXPSFS", 3), ("NYPSFS", 2), ("IPSFX01", 0), ("IPSFX02", 300), ("IPSFX03", 600), ("JPSFY01", 0), \
+                      ("JPSFY02", 400):
+        library.header[key] = value
+    library.data[1, :, 0] = -0.1
+    put("psf", "library", short(fits_bytes([library])))
+    library.header["IPSFX03"] = 200
+    put("psf", "decreasing", short(fits_bytes([library])))
+    library.header["NXPSFS"] = 64
+    put("psf", "too_many", short(fits_bytes([library])))
+
+
 def images():
     ramp = np.arange(6).reshape(2, 3)
     for name, kind in ("u8", "uint8"), ("i16", "int16"), ("i32", "int32"), ("i64", "int64"), ("f32", "float32"), \
@@ -258,6 +280,6 @@ def catalogues():
     put("catalogues", "ldac", short(fits_bytes([fits.PrimaryHDU(), ldac])))
 
 
-for make in images, tables, wcs, safetensors, toml, settings, catalogues:
+for make in images, psfs, tables, wcs, safetensors, toml, settings, catalogues:
     make()
 print(sum(f.stat().st_size for f in root.rglob("*") if f.is_file()), "bytes in", root)
