@@ -4,7 +4,8 @@
 Definitions (bench/README.md has them with the reasons):
   truth         PHAT's RA, DEC through the image's WCS, shifted by (+0.11, -0.22) px; F475W Vega magnitudes; 99 means none.
   region        core r < 41 px, disk 49.5 <= r < 140 px about (151.0, 150.1), 0-based; a detection belongs to the part it lies in.
-  match         one to one: detections by falling score, each takes the nearest free truth entry within the radius.
+  match         one to one: detections by falling score, each takes the nearest free truth entry within the radius; where magnitudes
+                count, only one that they agree with to 0.75 mag (entries without one agree with any).
   box rule      each box takes its brightest free entries, at most NSTARS; every star it claims beyond those is false.
   completeness  matched / all truth stars of the part that are brighter than 27 (or in a bin of 0.5 mag).
   purity        matched / all claims of the part. Neutral, in neither: claims outside the region (those within 1.5 px of it can
@@ -30,13 +31,15 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from peers import dao_star_finder, sextractor
+from peers import EffectivePsf, Observation, crowdsource, dao_star_finder, psf_photometry, read_psf, sextractor
 from star_list import Catalogue, Floats, read_blends, read_sources
 
 CENTRE, CORE, RING, EDGE, MARGIN = np.array([151.0, 150.1]), 41.0, 49.5, 140.0, 1.5  # px; the disk is RING to EDGE
 SHIFT_TO_IMAGE, LIMIT, BINS = np.array([0.11, -0.22]), 27.0, np.arange(21.0, 29.0, 0.5)  # px, mag, mag
 SHIFTS = [(5 + 10 * k / 7) * np.array([np.cos(k * np.pi / 4), np.sin(k * np.pi / 4)]) for k in range(8)]  # px
 RADII, FWHM = (1.0, 1.5), 2.2  # px
+RULES = {"1.0 px": (1.0, np.inf), "1.5 px": (1.5, np.inf), "1.0 px, 0.75 mag": (1.0, 0.75)}  # radius, px; magnitudes agree to
+VEGA, AB, SECONDS, SKY_SIGMA = 26.16, 26.056, 1720.0, 0.0075  # zero points of 1 e-/s; exposure; noise of the empty sky, e-/s
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def parts(xy: Floats, margin: float = 0.0) -> dict[str, NDArray[np.bool_]]:
     return {"all": core | disk, "core": core, "disk": disk}
 
 
-def match(cat: Catalogue, truth: Truth, radius: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def match(cat: Catalogue, truth: Truth, radius: float, tolerance: float = np.inf) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Per claim of a star: the row of the catalogue that makes it, and the truth entry that it takes or -1."""
     if not (np.isfinite(cat.xy).all() and np.isfinite(cat.score).all()):
         raise ValueError("a position or score is not finite")
@@ -62,6 +65,9 @@ def match(cat: Catalogue, truth: Truth, radius: float) -> tuple[NDArray[np.int64
     for row in [i for i in np.argsort(-cat.score, kind="stable") if near_region[i]]:
         if cat.boxes is None:
             near = [j for j in tree.query_ball_point(cat.xy[row], radius) if free[j]]
+            if np.isfinite(tolerance):
+                assert cat.mag is not None
+                near = [j for j in near if not abs(cat.mag[row] - truth.mag[j]) > tolerance]
             found, claims = sorted(near, key=lambda j: np.hypot(*(truth.xy[j] - cat.xy[row])))[:1], 1
         else:
             inside = np.flatnonzero(free & ((truth.xy >= cat.boxes[row, :2]) & (truth.xy < cat.boxes[row, 2:])).all(axis=1))
@@ -72,9 +78,9 @@ def match(cat: Catalogue, truth: Truth, radius: float) -> tuple[NDArray[np.int64
     return np.array(owner, int), np.array(taken, int)
 
 
-def rates(cat: Catalogue, truth: Truth, radius: float) -> dict[str, Any]:
+def rates(cat: Catalogue, truth: Truth, radius: float, tolerance: float = np.inf) -> dict[str, Any]:
     """Completeness and purity per part, and completeness per magnitude bin; NaN where there is nothing to count."""
-    owner, taken = match(cat, truth, radius)
+    owner, taken = match(cat, truth, radius, tolerance)
     got = np.zeros(len(truth.xy), bool)
     got[taken[hit := taken >= 0]] = True
     neutral = hit & np.isnan(truth.mag[taken])
@@ -89,11 +95,11 @@ def rates(cat: Catalogue, truth: Truth, radius: float) -> dict[str, Any]:
     return out
 
 
-def score(cat: Catalogue, truth: Truth, radius: float) -> dict[str, Any]:
+def score(cat: Catalogue, truth: Truth, radius: float, tolerance: float = np.inf) -> dict[str, Any]:
     """rates() with, beside each figure, its chance level and the corrected value. Knows nothing of who made the list."""
     rows_of = lambda r: [r["all"], r["core"], r["disk"], *r["bins"]]
-    out = rates(cat, truth, radius)
-    by_chance = [rows_of(rates(cat.shifted(d), truth, radius)) for d in SHIFTS]
+    out = rates(cat, truth, radius, tolerance)
+    by_chance = [rows_of(rates(cat.shifted(d), truth, radius, tolerance)) for d in SHIFTS]
     for k, row in enumerate(rows_of(out)):
         for key in [key for key in ("completeness", "purity") if key in row]:
             known = [rows[k][key] for rows in by_chance if np.isfinite(rows[k][key])]
@@ -113,13 +119,22 @@ def peers(image: Path) -> list[tuple[str, float, list[float], Callable[[float], 
     """Name, the setting to quote, the settings of the curve, the run."""
     sigma, hat = [5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5], [1.5, 1.0, 0.7, 0.5, 0.3, 0.2, 0.1]
     one, pixels = ("-DETECT_MINAREA", "1"), fits.getdata(image).astype(np.float64)  # px; default.sex has 3
-    rows = [(f"SExtractor default{n}", 1.5, sigma, lambda t, o=o: sextractor(image, "default", t, *o)[0])
+    rows = [(f"SExtractor default{n}", 1.5, sigma, lambda t, o=o: sextractor(image, "default", t, *o, zeropoint=VEGA)[0])
             for n, o in ((".sex", ()), (", area 1", one))]
-    rows += [(f"SExtractor {k}, area 1", 0.5, hat, lambda t, k=k: sextractor(image, k, t, "-CLEAN", "N", *one)[0])
+    rows += [(f"SExtractor {k}, area 1", 0.5, hat, lambda t, k=k: sextractor(image, k, t, "-CLEAN", "N", *one, zeropoint=VEGA)[0])
              for k in ("mexhat_1.5_5x5", "mexhat_2.0_7x7", "mexhat_2.5_7x7")]
     return rows + [(f"DAOStarFinder {name}", 3.0, [10.0, 5.0, 3.0, 2.0, 1.0, 0.5], lambda t, o=o: dao_star_finder(pixels, t, FWHM, **o))
                    for name, o in (("defaults", {}), ("no min. separation", {"min_separation": 0}),
                                    ("same, unscaled", {"min_separation": 0, "scale_threshold": False}))]
+
+
+def fitters(image: Path, psf: EffectivePsf) -> list[tuple[str, float, list[float], Callable[[float], Catalogue]]]:
+    """The peers that fit a PSF, with ours, and with the noise: the empty sky's and photons'."""
+    pixels = fits.getdata(image).astype(np.float64)
+    sky = float(np.percentile(pixels, 5))
+    seen = Observation(pixels, np.sqrt(SKY_SIGMA**2 + np.maximum(pixels - sky, 0) / SECONDS), VEGA)
+    return [("crowdsource", 5.0, [20.0, 10.0, 5.0, 3.0, 2.0], lambda t: crowdsource(seen, psf, t)),
+            ("Photutils PSF", 10.0, [40.0, 20.0, 10.0, 5.0], lambda t: psf_photometry(seen, psf, t))]
 
 
 def self_test(truth: Truth) -> None:
@@ -134,6 +149,8 @@ def self_test(truth: Truth) -> None:
     at = lambda *xs: Catalogue(CENTRE + np.array([[x, 0.0] for x in xs]), -np.arange(len(xs), dtype=float))
     s = rates(at(0.2, 0.3, 0.1, 20, 30, 41.5, 60), few, 1.5)  # two hits, one double, a neutral, a false, a neutral, a hit
     assert s["all"]["completeness"] == 1 and s["core"]["purity"] == 0.5 and s["disk"]["purity"] == 1 and s["all"]["claims"] == 5
+    dim = replace(at(0.1, 60), mag=np.array([24.9, 26.2]))  # the first nearer to the star of 25 than to that of 24, and as bright
+    assert match(dim, few, 1.0, 0.75)[1].tolist() == [1, 3] and match(dim, few, 1.0, 0.1)[1].tolist() == [-1, -1]
     for stars, share, purity in ((1, 0.5, 1.0), (2, 1.0, 1.0), (4, 1.0, 0.5)):
         box = replace(at(0), boxes=np.concatenate([CENTRE - 2, CENTRE + 2])[None], stars=np.array([stars]))
         s = rates(box, few, 1.5)["core"]
@@ -165,6 +182,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--starblend", type=Path, help="our catalogue of ap142_F475W.fits (FITS, tables BLENDS and, if there, SOURCES)")
     options.add_argument("--json", type=Path, help="also write the scores here")
+    options.add_argument("--psf", type=Path, help="its PSF, as `starblend psf` writes it: crowdsource and Photutils fit with it, too (minutes)")
     for flag, does in (("--no-peers", "score our catalogue alone"), ("--self-test", "check the scoring and end")):
         options.add_argument(flag, action="store_true", help=does)
     given = options.parse_args()
@@ -175,10 +193,13 @@ def main() -> None:
     if given.self_test:
         return self_test(truth)
     runs = [] if given.no_peers else peers(folder / "ap142_F475W.fits")
+    if given.psf and not given.no_peers:
+        runs += fitters(folder / "ap142_F475W.fits", read_psf(given.psf))
     if given.starblend:
         tables = {"centres": read_blends(given.starblend, False), "boxes, min(NSTARS, inside)": read_blends(given.starblend, True)}
         if any(hdu.name == "SOURCES" for hdu in fits.open(given.starblend)):
-            tables["stars"] = read_sources(given.starblend)
+            stars = read_sources(given.starblend)
+            tables["stars"] = replace(stars, mag=stars.mag + VEGA - AB)
         for place, (name, ours) in enumerate(tables.items()):
             cuts = np.unique(np.quantile(ours.score, np.linspace(0, 0.9, 10))).tolist() if len(ours.score) else [0.0]
             runs.insert(place, ("starblend " + name, cuts[0], cuts, lambda cut, ours=ours: ours.select(ours.score >= cut)))
@@ -187,11 +208,13 @@ def main() -> None:
         for setting in settings:
             cat = run(setting)
             row = {"name": name, "setting": setting, "quoted": setting == quoted, "rows": len(cat.score)}
-            for key, radius in [(f"{r} px", r) for r in RADII] if cat.boxes is None else [("box", 0.0)]:
-                row[key] = score(cat, truth, radius)
+            for key, rule in RULES.items() if cat.boxes is None else [("box", (0.0, np.inf))]:
+                if np.isfinite(rule[1]) and cat.mag is None:
+                    continue
+                row[key] = score(cat, truth, *rule)
                 row[key] = {k: v for k, v in row[key].items() if k != "bins" or row["quoted"]}
             rows.append(row)
-    for radius in ["1.0 px", "1.5 px"] + ["box"] * bool(given.starblend):
+    for radius in [*RULES] + ["box"] * bool(given.starblend):
         print_table(rows, radius)
     if given.json:
         versions = {m: importlib.metadata.version(m) for m in ("numpy", "scipy", "astropy", "photutils")}

@@ -30,8 +30,8 @@ struct FieldStar {
 };
 
 struct FieldFitLimits {
-    double min_snr = 3;  ///< a star goes whose flux is below so many standard errors, or so many times what is left of
-                         ///< its neighbours' light where it stands if their PSF is wrong by FitImage::psf_error
+    double min_snr = 3;     ///< a star goes whose flux is below so many times its error, to which is added in
+                            ///< quadrature what FitImage::psf_error leaves of its neighbours' light where it stands
     double second_snr = 4;  ///< of a peak of the residual image that the second pass takes for a star
     int second_passes = 2;  ///< how often it looks
     int sweeps = 3;         ///< joint fits of all stars after each change of their number

@@ -43,7 +43,7 @@ public:
 
     const FitImage& image() const { return image_; }
     const PsfMap& psf() const { return psf_; }
-    double fwhm() const { return fwhm_; }  ///< px, in the image's middle
+    double fwhm() const { return fwhm_; }                       ///< px, in the image's middle
     std::span<const double> kernel() const { return kernel_; }  ///< of the noise, along each axis
     double pixel_variance() const { return pixel_variance_; }   ///< of a drizzled pixel / of an independent one
     std::span<const float> drawn() const { return model_; }

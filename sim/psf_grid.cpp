@@ -36,6 +36,13 @@ PsfField::PsfField(std::vector<double> x, std::vector<double> y, std::function<P
     check_axis(y_, "y");
 }
 
+bool PsfField::covers(const std::vector<double>& nodes, double at) {
+    if (nodes.size() == 1) return true;
+    const double before = std::max(1.0, 0.5 * (nodes[1] - nodes[0]));
+    const double after = std::max(1.0, 0.5 * (nodes.back() - nodes[nodes.size() - 2]));
+    return at >= nodes.front() - before && at <= nodes.back() + after;
+}
+
 PsfField::Shares PsfField::shares(double x, double y) const {
     require(std::isfinite(x) && std::isfinite(y), "PsfField: at ", x, ", ", y);
     const Between u = between(x_, x), v = between(y_, y);

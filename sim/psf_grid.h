@@ -19,10 +19,9 @@ public:
 
     double middle_x() const { return 0.5 * (x_.front() + x_.back()); }
     double middle_y() const { return 0.5 * (y_.front() + y_.back()); }
-    /// Whether (x, y) lies between the outermost nodes, or no more than a pixel beyond.
-    bool covers(double x, double y) const {
-        return x >= x_.front() - 1 && x <= x_.back() + 1 && y >= y_.front() - 1 && y <= y_.back() + 1;
-    }
+    /// Whether (x, y) lies between the outermost nodes, or beyond by no more than half the distance to the next one (a
+    /// node in the middle of its zone speaks for all of it) or a pixel; for a single node along an axis: anywhere.
+    bool covers(double x, double y) const { return covers(x_, x) && covers(y_, y); }
 
     /// The same grid with every node's PSF passed through `change`.
     PsfField mapped(std::function<Psf(const Psf&)> change) const {
@@ -48,7 +47,12 @@ public:
     Shares shares(double x, double y) const;
     Psf node(int ix, int iy) const { return node_(ix, iy); }
 
+    /// The same grid, for shares() alone: keeps nothing of what its nodes are made from.
+    PsfField without_nodes() const { return {x_, y_, {}}; }
+
 private:
+    static bool covers(const std::vector<double>& nodes, double at);
+
     std::vector<double> x_, y_;
     std::function<Psf(int, int)> node_;
 };

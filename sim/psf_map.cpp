@@ -22,6 +22,14 @@ double for_each_node(std::span<const PointSource> sources, const PsfMap& psf, Dr
     return landed;
 }
 
+constexpr double most_bytes = 1e9;
+
+// Samples, and the spline's coefficients.
+double table_bytes(const Psf& psf) {
+    const double side = 2.0 * psf.half() + 1, extent = double(psf.stride()) * psf.oversampling();
+    return side * side * sizeof(double) + extent * extent * sizeof(float);
+}
+
 constexpr double share_of_cut = 0.25;  // a source has four shares at most
 
 }  // namespace
@@ -37,11 +45,16 @@ PsfMap::PsfMap(const Psf& psf) : nodes_(std::make_shared<Nodes>(Nodes{psf, {psf}
 
 PsfMap::PsfMap(const PsfField& field, double x0, double y0, int width, int height) : x0_(x0), y0_(y0) {
     require(width > 0 && height > 0, "PSF map: of ", width, "x", height, " px");
-    Nodes n{field.at(x0 + 0.5 * width, y0 + 0.5 * height), {}, field};
+    Nodes n{field.at(x0 + 0.5 * width, y0 + 0.5 * height), {}, field.without_nodes()};
     const double reach = n.middle.reach() + 1;
     n.x0 = x0 - reach, n.y0 = y0 - reach, n.x1 = x0 + width + reach, n.y1 = y0 + height + reach;
     const PsfField::Share low = *field.shares(n.x0, n.y0).begin(), high = *(field.shares(n.x1, n.y1).end() - 1);
     n.first_column = low.ix, n.first_row = low.iy, n.columns = high.ix - low.ix + 1;
+    const std::int64_t count = std::int64_t{n.columns} * (high.iy - low.iy + 1);
+    if (const double bytes = double(count) * table_bytes(n.middle); bytes > most_bytes)
+        fail(Fault::input, "PSF grid: ", count, " PSFs of ", 2 * n.middle.half() + 1, "x", 2 * n.middle.half() + 1,
+             " samples for one image take ", std::int64_t(bytes / 1e6), " MB; ", std::int64_t(most_bytes / 1e6),
+             " can be had");
     for (int iy = low.iy; iy <= high.iy; ++iy)
         for (int ix = low.ix; ix <= high.ix; ++ix) {
             n.psfs.push_back(field.node(ix, iy));

@@ -39,7 +39,7 @@ public:
     PsfMap(const Psf& psf);  // NOLINT: one PSF is a map too
     /// Of an image of width x height px whose first pixel's outer corner lies at (x0, y0) of the grid. Makes the nodes
     /// that stars whose light reaches the image need; stars beyond have the PSF of the nearest such place. Throws Error
-    /// (Fault::input) for nodes of different sizes.
+    /// (Fault::input) for nodes of different sizes, or that together take more than 1 GB.
     PsfMap(const PsfField& field, double x0, double y0, int width, int height);
 
     /// Of the part of the image that begins at its pixel (column, row).

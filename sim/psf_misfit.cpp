@@ -13,6 +13,12 @@ namespace {
 constexpr int least_stars = 5, most_stars = 200;
 constexpr double sees = 2.5, judged = 1.5, alone = 4;  // FWHM
 constexpr double stamp_loss = 1e-4;
+constexpr int fitted = 4;                                       // numbers of a star
+constexpr double telling = 3, tenth = 1.28, significant = 3.5;  // in standard errors
+
+struct Judged {
+    double misfit, error;  // of the light, squared
+};
 
 // The pixels around a star that lie on the image, without its sky.
 FitPixels around(const MeasuredImage& image, const IsolatedStar& s, int reach) {
@@ -47,7 +53,7 @@ PsfMisfit psf_misfit(const MeasuredImage& image, double saturate, double electro
     how.max_stars = most_stars, how.saturate = saturate;
     const StarSelection selection = select_stars(image, how);
     FisherStamp stamp(psf.middle(), stamp_loss);
-    std::vector<double> squares;
+    std::vector<Judged> judged_stars;
     for (const IsolatedStar& isolated : selection.stars) {
         FitPixels p = around(image, isolated, int(std::ceil(sees * fwhm)) + 2);
         FitStar star{isolated.x + 0.5, isolated.y + 0.5, isolated.flux};
@@ -61,23 +67,33 @@ PsfMisfit psf_misfit(const MeasuredImage& image, double saturate, double electro
         GroupResult result;
         for (int round = 0; round < 2; ++round) {  // the second with the first one's weights
             std::fill(p.weight.begin(), p.weight.end(), 0.0);
-            for_pixels(image, p, star, local, sees * fwhm, [&](std::size_t i, double e) { p.weight[i] = 1 / variance(e); });
+            for_pixels(image, p, star, local, sees * fwhm,
+                       [&](std::size_t i, double e) { p.weight[i] = 1 / variance(e); });
             result = fit.fit(p, {&star, 1});
         }
         if (!result.converged || !(star.flux > 0)) continue;
-        double left = 0, light = 0;
+        double squares = 0, noise = 0, noise2 = 0, light = 0;
+        int n = 0;
         for_pixels(image, p, star, local, judged * fwhm, [&](std::size_t i, double e) {
-            const double own = star.flux * e, r = p.light[i] - result.sky - own;
-            left += r * r - variance(e), light += own * own;
+            const double own = star.flux * e, r = p.light[i] - result.sky - own, v = variance(e);
+            squares += r * r, noise += v, noise2 += v * v, light += own * own, ++n;
         });
-        if (light > 0) squares.push_back(std::max(0.0, left / light));
+        if (n > fitted && light > 0)
+            judged_stars.push_back(
+                {(squares - (1 - double(fitted) / n) * noise) / light, std::sqrt(2 * noise2) / light});
     }
-    PsfMisfit out{int(squares.size()), NAN};
-    if (out.stars < least_stars) return out;
-    const auto best = squares.begin() + std::ptrdiff_t(squares.size() / 10);
-    std::nth_element(squares.begin(), best, squares.end());
-    out.error = std::sqrt(*best);
-    return out;
+    std::sort(judged_stars.begin(), judged_stars.end(),
+              [](const Judged& a, const Judged& b) { return a.error < b.error; });
+    if (int(judged_stars.size()) < least_stars) return {int(judged_stars.size()), NAN};
+    const double most = telling * judged_stars[least_stars - 1].error;
+    std::erase_if(judged_stars, [&](const Judged& j) { return j.error > most; });
+    const double usual = judged_stars[judged_stars.size() / 2].error;
+    std::vector<double> misfits;
+    for (const Judged& j : judged_stars) misfits.push_back(j.misfit + tenth * j.error);
+    const auto best = misfits.begin() + std::ptrdiff_t(misfits.size() / 10);
+    std::nth_element(misfits.begin(), best, misfits.end());
+    const bool real = *best > significant * usual / std::sqrt(double(misfits.size()));
+    return {int(misfits.size()), real ? std::sqrt(*best) : 0};
 }
 
 }  // namespace star

@@ -116,6 +116,19 @@ TEST_CASE("sources: measure gives a flux, or a limit, for every place it is aske
         CHECK(std::isnan(flux[i]));
         CHECK((int(flags[i]) & flag_truncated) != 0);
     }
+    // Empty places beside faint stars aren't said to stand in a bright one's light; those beside a bright star are.
+    b.put("stars.csv", "x,y,mag\n30.5,30.5,26\n90.5,60.5,18.5\n");
+    b.must("simulate -q -o two.fits --width 120 --height 100 --set scene.stars=list --set scene.list=stars.csv");
+    const Table two = read_table(b / "two.fits", "STARS");
+    const auto sx = two.numbers("X_IMAGE"), sy = two.numbers("Y_IMAGE");
+    places.columns = {{"X_IMAGE", "pix", "", "", "", std::vector<double>{sx[0], sx[0] + 2.5, sx[1], sx[1] + 2.5}},
+                      {"Y_IMAGE", "pix", "", "", "", std::vector<double>{sy[0], sy[0], sy[1], sy[1]}}};
+    write_tables(b / "beside.fits", {}, {places}, false);
+    b.must("measure -q two.fits --positions beside.fits -o beside_out.fits --model m.safetensors");
+    const auto beside = read_table(b / "beside_out.fits", "SOURCES").numbers("FLAGS");
+    REQUIRE(beside.size() == 4);
+    const std::size_t outshone = two.numbers("MAG")[0] < 20 ? 1 : 3;
+    for (std::size_t i = 0; i < 4; ++i) CHECK(((int(beside[i]) & flag_near_bright) != 0) == (i == outshone));
     b.refused("measure -q field.fits --positions field.fits -o none.fits --model m.safetensors --psf none", 2,
               {"--psf"});
     b.refused("measure -q field.fits --positions absent.fits -o none.fits --model m.safetensors", 3, {"absent.fits"});
@@ -128,7 +141,8 @@ TEST_CASE("sources: a PSF that doesn't fit is found out, and its misfit isn't ta
     put_tiny_model(b);
     std::string list = "x,y,mag\n";
     for (int y = 0; y < 7; ++y)
-        for (int x = 0; x < 7; ++x) list += fmt::format("{},{},{}\n", 26.3 + 26.37 * x, 26.6 + 26.21 * y, 18.5 + 0.03 * x);
+        for (int x = 0; x < 7; ++x)
+            list += fmt::format("{},{},{}\n", 26.3 + 26.37 * x, 26.6 + 26.21 * y, 18.5 + 0.03 * x);
     b.put("stars.csv", list);
     const auto put_psf = [&](const std::string& file, double fwhm) {
         const PsfPicture p = psf_picture(Psf::moffat(fwhm, 3, {4, 12}), 0.074);
@@ -140,12 +154,14 @@ TEST_CASE("sources: a PSF that doesn't fit is found out, and its misfit isn't ta
         "psf.kind=file --set psf.file=right.fits");
     const auto rows = [&](const std::string& options) {
         const Outcome o = b.must("detect field.fits -o out.fits --overwrite" + tiny + options);
-        return std::pair(read_table(b / "out.fits", "SOURCES").rows(), o.err.find("isolated stars fit") != std::string::npos);
+        return std::pair(read_table(b / "out.fits", "SOURCES").rows(),
+                         o.err.find("isolated stars fit") != std::string::npos);
     };
     const auto [right, right_said] = rows("--psf right.fits");
     const auto [wrong, wrong_said] = rows("--psf wrong.fits");
     const auto [given, given_said] = rows("--psf wrong.fits --psf-error 0.01");
-    MESSAGE("49 stars: ", right, " rows with their PSF, ", wrong, " with a wrong one, ", given, " if that is held for right");
+    MESSAGE("49 stars: ", right, " rows with their PSF, ", wrong, " with a wrong one, ", given,
+            " if that is held for right");
     CHECK(!right_said);
     CHECK(wrong_said);
     CHECK(!given_said);

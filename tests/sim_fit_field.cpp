@@ -165,9 +165,10 @@ TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its er
 TEST_CASE("fit: a PSF that changes over the image: each star has its place's; with one PSF for all, fluxes lean") {
     ThreadPool pool(2);
     constexpr int side = 600;
-    const auto widening = std::make_shared<PsfField>(
-        std::vector<double>{0, side / 2.0, side}, std::vector<double>{0, side},
-        [](int ix, int iy) { return Psf::moffat(1.6 + 0.4 * ix + 0.3 * iy, 3, {4, 20}); });
+    const auto widening = std::make_shared<PsfField>(std::vector<double>{0, side / 2.0, side},
+                                                     std::vector<double>{0, side}, [](int ix, int iy) {
+                                                         return Psf::moffat(1.6 + 0.4 * ix + 0.3 * iy, 3, {4, 20});
+                                                     });
     SceneOptions scene;
     for (int y = 0; y < 24; ++y)
         for (int x = 0; x < 24; ++x)
@@ -191,7 +192,8 @@ TEST_CASE("fit: a PSF that changes over the image: each star has its place's; wi
         const auto quality = star_quality(fit.scene(), fit.stars());
         for (std::size_t i = 0; i < scene.list.size(); ++i) {
             const FieldStar& f = fit.stars()[i];
-            const double truth = scene.list[i].flux / s.image.electrons_per_unit, z = (f.at.flux - truth) / f.error.flux;
+            const double truth = scene.list[i].flux / s.image.electrons_per_unit,
+                         z = (f.at.flux - truth) / f.error.flux;
             said.mean += z / n, said.width += z * z / n;
             said.lean += (scene.list[i].x < side / 2.0 ? 2 : -2) * f.at.flux / truth / n;
             said.chi2 += quality[i].chi2 / n;

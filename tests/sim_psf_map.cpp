@@ -55,7 +55,8 @@ TEST_CASE("fields of a varying PSF: the same bits for any threads; not drawn whe
     CHECK(c.image != a.image);
 }
 
-TEST_CASE("the PSF of a place: interpolated, also of a part of the image; its stamp and derivatives are the mixture's") {
+TEST_CASE(
+    "the PSF of a place: interpolated, also of a part of the image; its stamp and derivatives are the mixture's") {
     const auto field = widening();
     const PsfMap map(*field, 10, 20, 64, 48);
     CHECK(map.varies());
@@ -63,8 +64,7 @@ TEST_CASE("the PSF of a place: interpolated, also of a part of the image; its st
     for (const auto& [x, y] : {std::pair{3.2, 40.9}, {31.0, 24.0}, {60.5, 0.5}}) {
         const Psf want = field->at(10 + x, 20 + y);
         const double rounding = 4 * 6e-8 * want.peak();  // of four floats
-        for (double dx : {-2.3, 0.0, 0.4})
-            CHECK(std::fabs(map.at(x, y).at(dx, 0.7) - want.at(dx, 0.7)) < rounding);
+        for (double dx : {-2.3, 0.0, 0.4}) CHECK(std::fabs(map.at(x, y).at(dx, 0.7) - want.at(dx, 0.7)) < rounding);
         CHECK(map.part(3, 5).at(x - 3, y - 5).at(0.2, 0.1) == map.at(x, y).at(0.2, 0.1));
 
         FisherStamp moved(map.middle(), 1e-4);
@@ -89,6 +89,10 @@ TEST_CASE("the PSF of a place: interpolated, also of a part of the image; its st
     }
     // Light from beyond the image has the PSF of the nearest place whose light can reach it.
     CHECK(map.at(-1000, 24).at(0, 0) == map.at(-map.middle().reach() - 1.0, 24).at(0, 0));
-    CHECK_THROWS_AS(PsfMap(PsfField({0, 9}, {0}, [](int ix, int) { return Psf::moffat(2, 3, {4, 8.0 + ix}); }), 0, 0, 9, 9),
+    CHECK_THROWS_AS(PsfMap(PsfField({0, 9}, {0},
+                                    [](int ix, int) {
+                                        return Psf::moffat(2, 3, {4, 8.0 + ix});
+                                    }),
+                           0, 0, 9, 9),
                     Error);
 }

@@ -1,4 +1,5 @@
-// How wrong a PSF is, told from an image's stars: against the misfit computed from the two PSFs; and blends, which fit worse.
+// How wrong a PSF is, told from an image's stars: against the misfit computed from the two PSFs; and blends, which fit
+// worse.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -60,21 +61,32 @@ TEST_CASE("a PSF's misfit: none for the right one, the right number for a wrong 
         const Psf wrong = Psf::moffat(width, 3, {0, 20});
         const double want = expected(truth, wrong), got = misfit(f, wrong).error;
         MESSAGE("FWHM ", width, " for 2: ", got, ", of the two PSFs ", want);
-        // The fit weighs pixels by their noise and frees the sky, and the best tenth of the stars lie well in their pixel.
+        // The fit weighs pixels by their noise and frees the sky, and the best tenth of the stars lie well in their
+        // pixel.
         CHECK(got > 0.6 * want);
         CHECK(got < 1.2 * want);
     }
-    const Psf wrong = Psf::moffat(1.9, 3, {0, 20});
-    CHECK(misfit(f, wrong).error == misfit(f, wrong).error);
+    // Fainter stars say the same as long as they can, and noise alone says nothing.
+    const Psf wrong = Psf::moffat(1.8, 3, {0, 20});
+    const double want = misfit(f, wrong).error;
+    for (double flux : {2e4, 6e3, 3e3}) {
+        const Field faint = field(pool, truth, flux, 0, 0);
+        const double none = misfit(faint, truth).error, got = misfit(faint, wrong).error;
+        MESSAGE("stars of ", flux, " electrons: ", got, ", with the right PSF ", none);
+        CHECK(none < 0.01);
+        CHECK(got > 0.6 * want);
+        CHECK(got < 1.3 * want);
+    }
 }
 
 TEST_CASE("a PSF's misfit: a field of blends with a few single stars says as little against the PSF as these do") {
     ThreadPool pool(2);
     const Psf truth = Psf::moffat(2.0, 3, {0, 20});
-    const PsfMisfit some = misfit(field(pool, truth, 1e5, 1.2, 24), truth), all = misfit(field(pool, truth, 1e5, 1.2, 0), truth);
+    const PsfMisfit some = misfit(field(pool, truth, 1e5, 1.2, 24), truth),
+                    all = misfit(field(pool, truth, 1e5, 1.2, 0), truth);
     MESSAGE("a fifth single: ", some.error, "; none: ", all.error);
     CHECK(some.error < 0.01);
-    CHECK(all.error > 0.03);  // then nothing tells a blend from a PSF
+    CHECK(all.error > 0.03);                                               // then nothing tells a blend from a PSF
     CHECK(std::isnan(misfit(field(pool, truth, 30, 0, 0), truth).error));  // too faint
     Field dark = field(pool, truth, 1e5, 0, 0);
     std::fill(dark.image.begin(), dark.image.end(), NAN);

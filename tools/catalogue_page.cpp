@@ -155,6 +155,7 @@ CataloguePage catalogue_page(const PageQuestion& q) {
         page.words = depth_in_words(pixels);
         data["pixels"] = pixels_json(pixels);
         if (q.psf) data["psf"] = packed_psf(*q.psf);
+        if (q.psf && q.psf_varies) page.words += " Models and residuals are drawn with the PSF of the image's middle.";
     }
     if (q.wcs) data["sky"] = packed_sky(*q.wcs, width, height);
     const std::string below = "<div class=\"below\">" + histograms_html(q.catalogue) + completeness_html(q.catalogue) +

@@ -15,6 +15,7 @@ struct PageQuestion {
     const FitsImage* image = nullptr;  ///< null: boxes and stars on a blank sheet
     const Wcs* wcs = nullptr;
     const Psf* psf = nullptr;  ///< null: cut-outs without model and residual
+    bool psf_varies = false;   ///< it is that of the image's middle, which the page then says
     std::string unit;          ///< of the image
     std::size_t most_bytes = 10'000'000;
 };

@@ -23,8 +23,8 @@ struct Options {
 void check_outputs(const Options& o) {
     const ObservationOptions& image = o.detection.image;
     std::vector<std::string> outputs{o.catalogue.output, o.regions, o.pictures.model, o.pictures.residual};
-    refuse_to_replace(outputs,
-                      {image.image, image.planes.mask, image.planes.weight, o.detection.model, o.detection.stars.psf.what});
+    refuse_to_replace(
+        outputs, {image.image, image.planes.mask, image.planes.weight, o.detection.model, o.detection.stars.psf.what});
     std::erase(outputs, "");
     std::sort(outputs.begin(), outputs.end());
     if (const auto twice = std::adjacent_find(outputs.begin(), outputs.end()); twice != outputs.end())

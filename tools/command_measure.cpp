@@ -53,8 +53,9 @@ std::vector<Place> read_places(const std::string& name, const Wcs* wcs, bool pix
 
 int measure(const Options& o, const Common& common) {
     Console console = common.console();
-    refuse_to_replace({o.catalogue.output, o.pictures.model, o.pictures.residual},
-                      {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf.what});
+    refuse_to_replace(
+        {o.catalogue.output, o.pictures.model, o.pictures.residual},
+        {o.image.image, o.image.planes.mask, o.image.planes.weight, o.model, o.positions, o.stars.psf.what});
     common.refuse_configuration("measure");
     CatalogueWriter out(o.catalogue, common.overwrite);
     StarPictures pictures(o.pictures, common.overwrite);
@@ -74,8 +75,8 @@ int measure(const Options& o, const Common& common) {
     const Window at = opened.window.value_or(Window{});
     const StarOptions how = with_psf_error(o.stars, psf, observation, at.x0, at.y0, console);
     const DetectionPlan plan{o.image, model, how, psf, CosmicRaySetting::off, 0, {}};
-    const Forced forced = measure_places(stream, plan, plates, observation, places, o.moves, console);
-    if (!forced.usable)
+    const Forced forced = measure_places(stream, plan, plane, plates, observation, places, o.moves, console);
+    if (!forced.usable && forced.complete && !forced.failed)
         console.warn("{}: nothing measured: none of {} pixels is usable", o.image.image,
                      std::int64_t{plane.width} * plane.height);
 
@@ -121,9 +122,11 @@ Command add_measure(CLI::App& program, Common& common) {
     app->add_option("--model", o->model,
                     "A model file or the name of one built in: its training's exposure and PSF stand in for what isn't "
                     "said");
-    app->add_option("--psf", o->stars.psf.what,
-                    "PSF of the stars: model (of its training), measured (from this image), a preset or a FITS file "
-                    "(default: model)")
+    app->add_option(
+           "--psf", o->stars.psf.what,
+           "PSF of the stars: model (of its training), measured (from this image), a preset or a FITS file of one or "
+           "of a library "
+           "(default: model)")
         ->default_val("model");
     add_psf_origin_option(*app, o->stars.psf);
     add_psf_error_option(*app, o->stars);

@@ -61,8 +61,8 @@ int write_library(const Options& o, const Common& common, Console& console) {
     out.commit();
     const auto [least, most] = std::minmax_element(m.library.psfs.begin(), m.library.psfs.end(),
                                                    [](const Psf& a, const Psf& b) { return a.fwhm() < b.fwhm(); });
-    console.say("{}: {}x{} PSFs of {}x{} samples, {} per pixel; FWHM {:.3f} to {:.3f} px", o.output, o.grid[0], o.grid[1],
-                cube.side, cube.side, least->oversampling(), least->fwhm(), most->fwhm());
+    console.say("{}: {}x{} PSFs of {}x{} samples, {} per pixel; FWHM {:.3f} to {:.3f} px", o.output, o.grid[0],
+                o.grid[1], cube.side, cube.side, least->oversampling(), least->fwhm(), most->fwhm());
     return 0;
 }
 
@@ -114,10 +114,12 @@ Command add_psf(CLI::App& program, Common& common) {
     auto o = std::make_shared<Options>();
     std::string names;
     for (const auto& n : preset_names()) names += (names.empty() ? "" : ", ") + n;
-    auto* output = app->add_option("-o,--output", o->output, "FITS file: the effective PSF, oversampled, sum 1; psf.file reads it");
+    auto* output = app->add_option("-o,--output", o->output,
+                                   "FITS file: the effective PSF, oversampled, sum 1; psf.file reads it");
     auto* preset = app->add_option("--preset", o->preset, "Instrument: " + names)->capture_default_str();
     auto* native = app->add_flag("--native", o->native, "Without the drizzle's blur: of single exposures");
-    auto* compare = app->add_option("--compare", o->compare, "Another PSF's FITS file: both, and where they differ most");
+    auto* compare =
+        app->add_option("--compare", o->compare, "Another PSF's FITS file: both, and where they differ most");
     auto* png = app->add_option("--png", o->png, "Quick look: five decades from black to white");
     auto* image = app->add_option("--measure", o->measure.image, "Measure the PSF of the stars in this image");
     image->excludes(preset)->excludes(native);

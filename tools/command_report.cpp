@@ -34,16 +34,29 @@ std::string psf_named(const std::string& card) {
     return card.starts_with("model ") ? "model" : card.starts_with("measured ") ? "measured" : "";
 }
 
+// Where in a library of PSFs the image began; empty: none is said.
+std::vector<double> origin_of(const std::vector<Card>& cards) {
+    std::vector<double> origin;
+    for (const char* key : {"PSFORIGX", "PSFORIGY"})
+        for (const Card& card : cards)
+            if (const double* v = std::get_if<double>(&card.value); v && card.key == key) origin.push_back(*v);
+    return origin.size() == 2 ? origin : std::vector<double>{};
+}
+
 std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& console) {
     std::string wanted = o.psf, model = o.model;
-    for (const Table& t : c.tables)
-        if (t.name == "SOURCES" && wanted.empty()) wanted = psf_named(card_of(t.cards, "PSF"));
+    std::vector<double> origin;
+    for (const Table& t : c.tables) {
+        if (t.name != "SOURCES" || !wanted.empty()) continue;
+        wanted = psf_named(card_of(t.cards, "PSF"));
+        origin = origin_of(t.cards);
+    }
     if (wanted.empty() || wanted == "none" || o.image.empty()) return {};
     if (model.empty()) model = card_of(c.cards, "MODEL");
     ObservationOptions image;
     image.image = o.image;
     try {
-        return known_psf({wanted, {}}, wanted == "model" ? read_model(model) : Model{}, true, image, console);
+        return known_psf({wanted, origin}, wanted == "model" ? read_model(model) : Model{}, true, image, console);
     } catch (const Error& e) {
         if (!o.psf.empty()) throw;
         console.warn("cut-outs have no model and no residual: {} (--psf names a PSF)", e.what());
@@ -63,11 +76,11 @@ int report(const Options& o, const Common& common) {
     const auto psf = psf_of(o, catalogue, console);
     const CataloguePage page =
         catalogue_page({std::filesystem::path(o.catalogue).filename().string(), catalogue, image ? &*image : nullptr,
-                        wcs ? &*wcs : nullptr, psf ? &psf->psf.middle() : nullptr,
+                        wcs ? &*wcs : nullptr, psf ? &psf->psf.middle() : nullptr, psf && psf->psf.varies(),
                         image ? image->text_of("BUNIT").value_or("") : "", std::size_t(o.most_mb * 1e6)});
     out.commit(page.html);
     console.say("{}: {:.1f} MB. {}{} Wrote {}", o.catalogue, double(page.html.size()) / 1e6, page.words,
-                psf ? " PSF: " + psf->source + (psf->psf.varies() ? ", as in the middle." : ".") : "", o.output);
+                psf ? " PSF: " + psf->source + (psf->psf.varies() ? ", in the image's middle." : ".") : "", o.output);
     return 0;
 }
 

@@ -125,7 +125,8 @@ void DetectionRun<T>::flag_departures(ImageFound& found, Console& console) {
     std::set<std::pair<int, int>> outside;
     for (std::size_t i = 0; i < found.seen.size(); ++i)
         if (tiles.outside[i]) outside.insert({found.seen[i].column, found.seen[i].row});
-    const int side = model_.procedure.core, last_column = (image_.width - 1) / side, last_row = (image_.height - 1) / side;
+    const int side = model_.procedure.core, last_column = (image_.width - 1) / side,
+              last_row = (image_.height - 1) / side;
     const auto departs = [&](double x, double y) {
         const auto tile = [&](double v, int last) { return std::clamp(int(std::floor(v / side)), 0, last); };
         return !whole.empty() || outside.contains({tile(x, last_column), tile(y, last_row)});
@@ -190,13 +191,13 @@ template <class T>
 std::string DetectionRun<T>::key() const {
     const DetectionOptions& o = options_;
     const ObservationOptions& i = o.image;
-    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", version(),
-                       commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
+    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+                       version(), commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
                        device_name(stream_), model_.procedure.threshold, model_.procedure.orientations, i.planes.mask,
                        i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
-                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what, fmt::join(o.stars.psf.origin, ","), o.stars.psf_error,
-                       o.stars.limits.min_snr, o.stars.limits.second_snr, int(o.cosmic_rays),
-                       sizeof(Source) + sizeof(Blend));
+                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what,
+                       fmt::join(o.stars.psf.origin, ","), o.stars.psf_error, o.stars.limits.min_snr,
+                       o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
 }
 
 template class DetectionRun<float>;

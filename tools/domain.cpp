@@ -75,8 +75,7 @@ TrainingDomain domain_of(const Model& model, ThreadPool& pool) {
         c.load_text(model.config, model.name);
         const Setup setup = read_setup(std::move(c));
         if (setup.lessons.empty()) add_field(d, setup, setup.scene, pool);
-        for (const Lesson& lesson : setup.lessons)
-            try {
+        for (const Lesson& lesson : setup.lessons) try {
                 for (int i = 0; i < lesson.variants; ++i) {
                     Config variant = lesson_config(setup, lesson, i);
                     add_exposure(d, read_exposure(variant));
@@ -122,6 +121,7 @@ TileDepartures departures(const std::vector<TileSeen>& tiles, const TrainingDoma
     };
     for (const TileSeen& t : tiles) {
         out.outside.push_back(false);
+        if (!t.usable) continue;
         judge(noise, t.noise > 3 * training.noise.high || t.noise < training.noise.low / 3, t.noise);
         const double most = 2 * training.density.high * double(t.usable);
         judge(density, t.units > most + 3 * std::sqrt(most), t.units / double(t.usable));
@@ -134,8 +134,8 @@ TileDepartures departures(const std::vector<TileSeen>& tiles, const TrainingDoma
     };
     say(noise, fmt::format("noise of {} electrons ({})", words(noise.seen, 3), words(training.noise, 3)));
     say(density, fmt::format("{} units per pixel ({})", words(density.seen, 2), words(training.density, 2)));
-    say(brightest, fmt::format("saturation at {} times the noise ({})", words(brightest.seen, 3),
-                               words(training.brightest, 3)));
+    say(brightest,
+        fmt::format("saturation at {} times the noise ({})", words(brightest.seen, 3), words(training.brightest, 3)));
     return out;
 }
 

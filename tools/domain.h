@@ -16,7 +16,6 @@ namespace star {
 struct Range {
     double low = NAN, high = NAN;
     void add(double value);
-    void add(const Range& other) { add(other.low), add(other.high); }
 };
 
 /// What a model was trained on.
@@ -28,8 +27,8 @@ struct TrainingDomain {
     Range brightest;           ///< where pixels clip, above the sky, in units of the noise
 };
 
-/// Of all lessons: their variants' exposures, and of each lesson a simulated field of 128 x 128 px, through the PSF of the
-/// configuration's own instrument. A lesson that asks for a file that isn't here adds nothing.
+/// Of all lessons: their variants' exposures, and of each lesson a simulated field of 128 x 128 px, through the PSF of
+/// the configuration's own instrument. A lesson that asks for a file that isn't here adds nothing.
 TrainingDomain domain_of(const Model& model, ThreadPool& pool);
 
 /// What is the same all over an image; NaN: not known.

@@ -10,12 +10,12 @@ namespace {
 
 bool in_region(const Region& r, double x, double y) { return x >= r.x0 && x < r.x1 && y >= r.y0 && y < r.y1; }
 
-Source unmeasured(const Place& p) {
+Source unmeasured(const Place& p) {  // nothing was there to measure on
     Source s;
     s.at = {p.x, p.y, NAN}, s.error = {NAN, NAN, NAN};
     s.magnitude = s.magnitude_error = s.sky = NAN;
-    s.quality = {NAN, 0, NAN, NAN, NAN};
-    s.flags = flag_truncated | flag_no_convergence;
+    s.quality = {NAN, 0, NAN, NAN, NAN, NAN};
+    s.flags = flag_no_convergence;
     return s;
 }
 
@@ -28,13 +28,12 @@ FittedStars measure_plate(Stream stream, const DetectionPlan& plan, const Plate&
     FitInput input(o, sky, plan.model.exposure.drizzle_sigma, plan.stars.psf_error);
     FieldFit fit(*stream.pool, input.image(), plan.psf->psf.part(plate.seen.x0, plate.seen.y0), plan.stars.limits);
     FittedStars fitted{std::move(input), std::move(fit), {}, true};
-    const double margin = fitted.fit.scene().fwhm();
     std::vector<FitStar> stars;
     std::vector<std::size_t> which;
     for (std::size_t i = 0; i < places.size(); ++i) {
         const double x = places[i].x - plate.seen.x0, y = places[i].y - plate.seen.y0;
-        const bool seen = x >= -margin && y >= -margin && x <= o.image.width + margin && y <= o.image.height + margin;
-        if (seen && in_region(fitted_in_plate(plate), x, y)) stars.push_back({x, y, 0}), which.push_back(i);
+        const bool off_image = (out.sources[i].flags & flag_truncated) != 0;
+        if (!off_image && in_region(fitted_in_plate(plate), x, y)) stars.push_back({x, y, 0}), which.push_back(i);
     }
     fitted.fit.measure(stars, moves);
     fitted.sources = sources_of(fitted.fit, fitted.input, o);
@@ -53,17 +52,28 @@ FittedStars measure_plate(Stream stream, const DetectionPlan& plan, const Plate&
 
 }  // namespace
 
-Forced measure_places(Stream stream, const DetectionPlan& plan, const std::vector<Plate>& plates, Observation& first,
-                      const std::vector<Place>& places, double moves, Console& console) {
+Forced measure_places(Stream stream, const DetectionPlan& plan, const FitsPlane& image,
+                      const std::vector<Plate>& plates, Observation& first, const std::vector<Place>& places,
+                      double moves, Console& console) {
     Forced out;
-    for (const Place& p : places) out.sources.push_back(unmeasured(p));
+    const double margin = plan.psf->psf.middle().fwhm();
+    for (const Place& p : places) {
+        out.sources.push_back(unmeasured(p));
+        const bool seen =
+            p.x >= -margin && p.y >= -margin && p.x <= image.width + margin && p.y <= image.height + margin;
+        if (!seen) out.sources.back().flags |= flag_truncated;
+    }
     if (plates.size() == 1) {
-        out.stars = std::make_unique<FittedStars>(
-            measure_plate(stream, plan, plates[0], nullptr, places, moves, first, out));
+        out.stars =
+            std::make_unique<FittedStars>(measure_plate(stream, plan, plates[0], nullptr, places, moves, first, out));
     } else {
         first.image.pixels = {}, first.mask = {}, first.hidden = {}, first.map.reset();  // read again in its turn
         const WholeSky sky = sky_of_plates(stream, plan, plates, console);
-        for (std::size_t i = 0; i < plates.size() && !interrupt::requested(); ++i) {
+        for (std::size_t i = 0; i < plates.size(); ++i) {
+            if (interrupt::requested()) {
+                out.complete = false;
+                break;
+            }
             console.say("plate {} of {}: {}", i + 1, plates.size(), words_for(plates[i]));
             try {
                 Observation o = open_plate(plan, plates[i]);
@@ -75,8 +85,8 @@ Forced measure_places(Stream stream, const DetectionPlan& plan, const std::vecto
             }
         }
     }
-    out.complete = !interrupt::requested();
-    for (std::size_t i = 0; i < places.size(); ++i) out.sources[i].id = places[i].id, out.sources[i].blend = places[i].blend;
+    for (std::size_t i = 0; i < places.size(); ++i)
+        out.sources[i].id = places[i].id, out.sources[i].blend = places[i].blend;
     return out;
 }
 

@@ -14,17 +14,18 @@ struct Place {
 };
 
 struct Forced {
-    std::vector<Source> sources;  ///< in the list's order
-    std::int64_t usable = 0;      ///< pixels of the image
-    int failed = 0;               ///< plates that can't be read; said on the console
-    bool complete = true;         ///< false: interrupted
+    std::vector<Source> sources;         ///< in the list's order
+    std::int64_t usable = 0;             ///< pixels that were looked at, those of two plates twice
+    int failed = 0;                      ///< plates that can't be read; said on the console
+    bool complete = true;                ///< false: interrupted
     std::unique_ptr<FittedStars> stars;  ///< of an image that is one plate: for its pictures
 };
 
 /// plan: its PSF isn't none; cosmic rays aren't looked for. first: open_first(). moves: px along each axis that a star
-/// may move. What lies more than a FWHM beyond the image, in a plate that can't be read or that an interruption left
-/// out, or where no pixel tells, has no flux, no error, and flags.
-Forced measure_places(Stream stream, const DetectionPlan& plan, const std::vector<Plate>& plates, Observation& first,
-                      const std::vector<Place>& places, double moves, Console& console);
+/// may move. image: the whole. What lies more than a FWHM beyond it (flag_truncated), in a plate that can't be read or
+/// that an interruption left out, or where no pixel tells, has no flux, no error, and flag_no_convergence.
+Forced measure_places(Stream stream, const DetectionPlan& plan, const FitsPlane& image,
+                      const std::vector<Plate>& plates, Observation& first, const std::vector<Place>& places,
+                      double moves, Console& console);
 
 }  // namespace star

@@ -12,8 +12,9 @@
 namespace star {
 
 struct KnownPsf {
-    PsfMap psf;          ///< of stars in the image, a drizzle's blur included
-    std::string source;  ///< in words: "model hst", "preset csst-g", "file x.fits", "measured from x.fits"
+    PsfMap psf;                  ///< of stars in the image, a drizzle's blur included
+    std::string source;          ///< in words: "model hst", "preset csst-g", "file x.fits", "measured from x.fits"
+    std::vector<double> origin;  ///< PsfChoice's, of a library
 };
 
 /// What the user says about it.

@@ -65,7 +65,8 @@ std::vector<TileSeen> tiles_seen(const Observation& o, const PreparedSky& sky, c
                                  const std::vector<Blend>& blends) {
     const int W = o.image.width, H = o.image.height;
     const Region core = core_in_plate(plate);
-    const int x0 = std::max(core.x0, 0), y0 = std::max(core.y0, 0), x1 = std::min(core.x1, W), y1 = std::min(core.y1, H);
+    const int x0 = std::max(core.x0, 0), y0 = std::max(core.y0, 0), x1 = std::min(core.x1, W),
+              y1 = std::min(core.y1, H);
     std::vector<TileSeen> tiles;
     std::vector<float> variance;
     const int columns = (x1 - x0 + side - 1) / side;
@@ -201,11 +202,13 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     found.sky.normalised = {};
     PlateFound out;
     out.tiles = found.tiles, out.tiles_done = found.tiles_done;
-    out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated, usable_in_core(o, core_in_plate(plate))};
+    out.sky = {found.sky.background, found.sky.sigma, found.sky.sigma_estimated,
+               usable_in_core(o, core_in_plate(plate))};
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
     out.seen = tiles_seen(o, found.sky, plate, plan.model.procedure.core, blends);
-    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf, {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);
+    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf,
+                           {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);
     out.complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Source> sources;
     if (stars) sources = std::move(stars->sources);

@@ -39,11 +39,11 @@ struct WholeSky {
 
 /// What was met in one of the network's tiles; NaN: not known.
 struct TileSeen {
-    int column = 0, row = 0;   ///< of the image, in tiles
-    int units = 0;             ///< whose centres lie in it
-    std::int64_t usable = 0;   ///< pixels
-    double noise = NAN;        ///< electrons rms of an independent empty pixel: the median
-    double brightest = NAN;    ///< where pixels clip, above the sky, in units of the noise
+    int column = 0, row = 0;  ///< of the image, in tiles
+    int units = 0;            ///< whose centres lie in it
+    std::int64_t usable = 0;  ///< pixels
+    double noise = NAN;       ///< electrons rms of an independent empty pixel: the median
+    double brightest = NAN;   ///< where pixels clip, above the sky, in units of the noise
 };
 
 struct PlateFound {

@@ -20,7 +20,8 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
     ImageFound out;
     if (plates.size() == 1) {
         PlateFound found = detect_plate(stream, detector, plan, plates[0], nullptr, first, console);
-        out.rows = std::move(found.rows), out.seen = std::move(found.seen), out.sky = found.sky, out.stars = std::move(found.stars);
+        out.rows = std::move(found.rows), out.seen = std::move(found.seen), out.sky = found.sky,
+        out.stars = std::move(found.stars);
         out.tiles = found.tiles, out.tiles_done = found.tiles_done, out.complete = found.complete;
         return out;
     }

@@ -11,7 +11,8 @@ namespace star {
 namespace {
 
 constexpr int least_side = 1792, least_margin = 384;  // px, both rounded up to whole tiles
-constexpr int fit_margin = 64;  // px around a core that its stars' neighbours lie in: a fit looks 2.5 FWHM around a star
+constexpr int fit_margin =
+    64;  // px around a core that its stars' neighbours lie in: a fit looks 2.5 FWHM around a star
 constexpr int endless = 1 << 29;
 constexpr double seam = 2;  // px: rows so near to a core's edge may have a twin
 

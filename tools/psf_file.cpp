@@ -125,8 +125,12 @@ std::array<double, 2> origin_in_library(const FitsPlane& image) {
     const auto shift = [&](const char* key) {
         const double v = image.number_of(key).value_or(0);
         if (!(std::fabs(v) <= 1e6)) fail(Fault::input, image.header.where, ": ", key, " = ", v, " is outside +-1e6");
-        return -v;
+        return 0 - v;
     };
+    for (const char* key : {"LTM1_1", "LTM2_2"})
+        if (const double v = image.number_of(key).value_or(1); v != 1)
+            fail(Fault::input, image.header.where, ": ", key, " = ", v,
+                 ": pixels that are binned or turned have no place in a library over the detector");
     return {shift("LTV1"), shift("LTV2")};
 }
 
@@ -136,12 +140,12 @@ PsfCube psf_cube(const PsfLibrary& l, double pixel_scale) {
     PsfCube c;
     const Psf& first = l.psfs[0];
     c.side = 2 * first.half() + 1;
-    double least = 1;
     for (const Psf& psf : l.psfs) {
         require(psf.half() == first.half() && psf.oversampling() == first.oversampling(),
                 "PSF library: PSFs of different sizes");
+        require(std::fabs(psf.energy() - first.energy()) < 1e-6, "PSF library: energies of ", psf.energy(), " and ",
+                first.energy());
         c.pixels.insert(c.pixels.end(), psf.samples().begin(), psf.samples().end());
-        least = std::min(least, psf.energy());
     }
     c.cards = {{"NXPSFS", std::int64_t(l.x.size()), "PSFs along x"},
                {"NYPSFS", std::int64_t(l.y.size()), "PSFs along y"}};
@@ -154,7 +158,7 @@ PsfCube psf_cube(const PsfLibrary& l, double pixel_scale) {
     c.cards.push_back({"OVERSAMP", std::int64_t(first.oversampling()), "samples per detector pixel"});
     c.cards.push_back({"PIXSCALE", pixel_scale, "[arcsec/pix] of the detector"});
     c.cards.push_back({"PIXRESP", true, "pixel response included: effective PSFs"});
-    c.cards.push_back({"PSFENRGY", std::min(1.0, least), "fraction of a star's light in each plane"});
+    c.cards.push_back({"PSFENRGY", std::min(1.0, first.energy()), "fraction of a star's light in each plane"});
     return c;
 }
 

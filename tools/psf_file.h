@@ -35,7 +35,8 @@ std::optional<PsfField> read_psf_library(const std::string& name, const PsfFileO
 /// detector's coordinates; 0, 0 without them.
 std::array<double, 2> origin_in_library(const FitsPlane& image);
 
-/// A library as read_psf_library reads it: PSFs on one grid, rows of x.size(), at the nodes (x, y) of the detector.
+/// A library as read_psf_library reads it: PSFs on one grid and of one energy, rows of x.size(), at the nodes (x, y) of
+/// the detector.
 struct PsfLibrary {
     std::vector<double> x, y;
     std::vector<Psf> psfs;

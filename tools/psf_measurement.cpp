@@ -1,6 +1,10 @@
 // Files for measure_psf, and words for what it found.
 #include "tools/psf_measurement.h"
 
+#include <algorithm>
+#include <array>
+#include <map>
+
 #include "io/fits_image.h"
 #include "io/wcs.h"
 #include "kernels/check.h"
@@ -41,6 +45,8 @@ PsfMeasurement measured(const FitsImage& image, const PsfMeasurementOptions& o, 
     }
 }
 
+constexpr double most_bytes = 1e9;
+
 // The zone [from, to) of `extent` px, grown on both sides and cut to the image.
 struct Stretch {
     int from, to;
@@ -72,28 +78,42 @@ MeasuredLibrary measure_psf_library_of(const PsfMeasurementOptions& options, int
     const FitsPlane plane = describe_image(options.image, false);
     const auto [x0, y0] = origin_in_library(plane);
     PsfMeasurementOptions o = options;
+    const double side = 2.0 * o.how.radius * o.how.oversampling + 1, bytes = 16 * side * side * columns * rows;
+    if (bytes > most_bytes)
+        fail(Fault::usage, "--grid: ", columns, "x", rows, " PSFs of ", side, "x", side, " samples take ",
+             std::int64_t(bytes / 1e6), " MB; ", std::int64_t(most_bytes / 1e6), " can be had");
     MeasuredLibrary out;
     std::int64_t stars = 0;
-    // Of one zone: from its own stars, or those of as small a part around it as has enough.
+    std::map<std::array<int, 4>, PsfMeasurement> known;  // parts that several zones fall back on
+    const auto measure_part = [&](const Stretch& u, const Stretch& v) -> const PsfMeasurement& {
+        const std::array<int, 4> key{u.from, u.to, v.from, v.to};
+        if (const auto at = known.find(key); at != known.end()) return at->second;
+        o.window = Window{u.from, v.from, u.to - u.from, v.to - v.from};
+        const FitsImage image = read_image(o.image, *o.window);
+        out.pixel_scale = scale_of(image);
+        Console quiet(Console::Level::quiet);
+        const PsfMeasurement m = measured(image, o, o.planes_said ? quiet : console);
+        return known.emplace(key, m).first->second;
+    };
+    // Of one zone: from its own stars, whose stamps reach beyond it, or those of as small a part around it as has
+    // enough.
     const auto measure_zone = [&](const Stretch& x, const Stretch& y) {
-        const int own = o.how.radius, half = std::max(x.to - x.from, y.to - y.from) / 2;
+        const int own = o.how.radius + 1, half = std::max(x.to - x.from, y.to - y.from) / 2;
         for (const int by : {own, own + half, own + 2 * half, std::max(plane.width, plane.height)}) {
             const Stretch u = x.grown(by, plane.width), v = y.grown(by, plane.height);
-            o.window = Window{u.from, v.from, u.to - u.from, v.to - v.from};
-            const bool all = o.window->width == plane.width && o.window->height == plane.height;
+            const bool all = u.to - u.from == plane.width && v.to - v.from == plane.height;
             try {
-                const FitsImage image = read_image(o.image, *o.window);
-                out.pixel_scale = scale_of(image);
-                const PsfMeasurement m = measured(image, o, console);
+                const PsfMeasurement& m = measure_part(u, v);
                 o.planes_said = true;
                 out.widened += by > own;
                 stars += m.used;
-                console.say("columns {} to {}, rows {} to {}: {} stars{}; FWHM {:.3f} px; residuals {:.4f} of a peak, "
-                            "of which noise {:.4f}",
-                            x.from + 1, x.to, y.from + 1, y.to, m.used,
-                            by > own ? fmt::format(" of columns {} to {}, rows {} to {}", u.from + 1, u.to, v.from + 1, v.to)
-                                     : "",
-                            m.psf.fwhm(), m.residual, m.expected);
+                console.say(
+                    "columns {} to {}, rows {} to {}: {} stars{}; FWHM {:.3f} px; residuals {:.4f} of a peak, "
+                    "of which noise {:.4f}",
+                    x.from + 1, x.to, y.from + 1, y.to, m.used,
+                    by > own ? fmt::format(" of columns {} to {}, rows {} to {}", u.from + 1, u.to, v.from + 1, v.to)
+                             : "",
+                    m.psf.fwhm(), m.residual, m.expected);
                 return m.psf;
             } catch (const Error& e) {
                 o.planes_said = true;

@@ -31,9 +31,9 @@ struct MeasuredPsf {
 /// it.
 MeasuredPsf measure_psf_of(const PsfMeasurementOptions& options, Console& console);
 
-/// The PSF in each of columns x rows equal zones of the image, 1...64 each, from the stars of the zone and of `radius` px
-/// around it; where those are too few, from a wider part, twice and thrice the zone's size, and in the end from the
-/// whole image. Nodes are the zones' middles.
+/// The PSF in each of columns x rows equal zones of the image, 1...64 each, from the stars of the zone; where those are
+/// too few, of a part twice and thrice as large, and in the end of the whole image. Nodes are the zones' middles.
+/// Throws Error (Fault::usage) for more than 1 GB of PSFs.
 struct MeasuredLibrary {
     PsfLibrary library;
     double pixel_scale;

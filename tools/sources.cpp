@@ -7,9 +7,9 @@
 namespace star {
 namespace {
 
-// Of the flux in its PSF, what is a star's own: below the first, a neighbour's error is its own; below the second it
-// stands in the light of one that outshines it tenfold.
-constexpr double biased_share = 0.75, outshone_share = 0.1;
+// Its neighbours' light where a star stands, over its own (or its error, if that is more): from the first on a
+// neighbour's error is its own, from the second on one outshines it.
+constexpr double biased_light = 1.0 / 3, outshining_light = 9;
 
 // What is wrong with the pixels within a FWHM of a star.
 std::int32_t pixel_flags(const FitStar& s, double fwhm, const Observation& o) {
@@ -93,8 +93,9 @@ std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const
         s.quality = quality[i];
         s.flags = pixel_flags(f.at, scene.fwhm(), o);
         if (f.unit >= 0 && members[std::size_t(f.unit)] > 1) s.flags |= flag_blended;
-        if (s.quality.own_share < biased_share) s.flags |= flag_biased;
-        if (s.quality.own_share < outshone_share) s.flags |= flag_near_bright;
+        const double foreign = s.quality.foreign / std::max(f.at.flux, f.error.flux);
+        if (foreign > biased_light) s.flags |= flag_biased;
+        if (foreign > outshining_light) s.flags |= flag_near_bright;
         if (!f.converged) s.flags |= flag_no_convergence;
         if (f.crowded) s.flags |= flag_percolated;
         sources.push_back(s);

@@ -36,11 +36,15 @@ void add_star_options(CLI::App& app, StarOptions& o) {
     const auto group = "Stars";
     app.add_option("--psf", o.psf.what,
                    "PSF of the stars in SOURCES: model (of its training), measured (from this image), a preset, a FITS "
-                   "file, or none (default: model; measured where the pixels aren't those of the training)")
+                   "file of one or of a library over the detector, or none (default: model; measured where the pixels "
+                   "aren't those of the training)")
         ->group(group);
     add_psf_origin_option(app, o.psf);
     add_psf_error_option(app, o);
-    app.add_option("--min-snr", o.limits.min_snr, "FLUX_PSF / FLUXERR_PSF below which a star is dropped")
+    app.add_option(
+           "--min-snr", o.limits.min_snr,
+           "FLUX_PSF over its error below which a star is dropped; the error includes what --psf-error leaves of a "
+           "neighbour's light")
         ->capture_default_str()
         ->check(CLI::Range(0.0, 1e6))
         ->group(group);
@@ -51,8 +55,8 @@ void add_star_options(CLI::App& app, StarOptions& o) {
         ->group(group);
 }
 
-StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, const Observation& observation, int column,
-                           int row, Console& console) {
+StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, const Observation& observation,
+                           int column, int row, Console& console) {
     if (!std::isnan(o.psf_error)) return o;
     o.psf_error = usual_psf_error;
     if (!psf) return o;
@@ -68,13 +72,13 @@ StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, co
             mask.push_back(observation.state(i));
         }
     const double saturate = observation.saturate.value;
-    const PsfMisfit misfit =
-        psf_misfit({pixels, mask, w, h}, std::isfinite(saturate) ? saturate : INFINITY,
-                   observation.noise.electrons_per_unit, psf->psf.part(column + x0, row + y0));
+    const PsfMisfit misfit = psf_misfit({pixels, mask, w, h}, std::isfinite(saturate) ? saturate : INFINITY,
+                                        observation.noise.electrons_per_unit, psf->psf.part(column + x0, row + y0));
     if (!(misfit.error > o.psf_error)) return o;
     o.psf_error = std::min(misfit.error, 1.0);
-    console.say("{}: the best of {} isolated stars fit the PSF to {:.1f} %, which counts as its uncertainty (--psf-error)",
-                image.header.where, misfit.stars, 100 * o.psf_error);
+    console.say(
+        "{}: the best of {} isolated stars fit the PSF to {:.1f} %, which counts as its uncertainty (--psf-error)",
+        image.header.where, misfit.stars, 100 * o.psf_error);
     return o;
 }
 
@@ -87,11 +91,16 @@ void add_picture_options(CLI::App& app, PictureOptions& o) {
 Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, double psf_error, const CatalogueInfo& info,
                    bool upper_limits) {
     Table t = sources_table(sources, info, upper_limits);
-    t.cards.insert(t.cards.end(), {{"PSF", psf.source, "what stars were fitted with"},
-                                   {"PSF_FWHM", psf.psf.middle().fwhm(), "[pix] azimuthal average, image's middle"},
-                                   {"PSFNODES", std::int64_t(psf.psf.nodes().size()), "PSFs it is interpolated between"},
-                                   {"PSFENRGY", psf.psf.middle().energy(), "share of a star's light in the PSF's table"},
-                                   {"PSFERROR", psf_error, "of the model, counted as noise"}});
+    t.cards.insert(t.cards.end(),
+                   {{"PSF", psf.source, "what stars were fitted with"},
+                    {"PSF_FWHM", psf.psf.middle().fwhm(), "[pix] azimuthal average, image's middle"},
+                    {"PSFNODES", std::int64_t(psf.psf.nodes().size()), "PSFs it is interpolated between"},
+                    {"PSFENRGY", psf.psf.middle().energy(), "share of a star's light in the PSF's table"},
+                    {"PSFERROR", psf_error, "of the model, counted as noise"}});
+    if (psf.origin.size() == 2) {
+        t.cards.push_back({"PSFORIGX", psf.origin[0], "[pix] where in the library the image begins"});
+        t.cards.push_back({"PSFORIGY", psf.origin[1], "[pix] where in the library the image begins"});
+    }
     if (!info.magnitude_system.empty()) t.cards.push_back({"MAGSYS", info.magnitude_system, "of MAG_PSF"});
     return t;
 }

@@ -25,8 +25,8 @@ void add_psf_origin_option(CLI::App& app, PsfChoice& psf);
 void add_psf_error_option(CLI::App& app, StarOptions& options);
 void add_star_options(CLI::App& app, StarOptions& options);
 
-/// These options with a number for psf_error: usual_psf_error, or more if the isolated stars of the observation, which begins at
-/// (column, row) of the image, fit worse (sim/psf_misfit.h, in the middle 1024 x 1024 px). Then it is said.
+/// These options with a number for psf_error: usual_psf_error, or more if the isolated stars of the observation, which
+/// begins at (column, row) of the image, fit worse (sim/psf_misfit.h, in the middle 1024 x 1024 px). Then it is said.
 StarOptions with_psf_error(StarOptions options, const std::optional<KnownPsf>& psf, const Observation& observation,
                            int column, int row, Console& console);
 
