@@ -5,30 +5,21 @@
 
 #include "kernels/check.h"
 #include "sim/psf_measure.h"
+#include "tools/middle_part.h"
 #include "tools/scene_setup.h"
 
 namespace star {
 namespace {
 
-constexpr int most_measured = 1024;  // px a side: enough stars, in a second
-constexpr int field_side = 128;      // px, of the fields that tell the density
+constexpr int field_side = 128;  // px, of the fields that tell the density
 
 bool apart(double a, double b, double ratio) { return std::fabs(std::log(a / b)) > std::log(ratio); }
 
 // Width of the stars in the middle of the image; NaN where too few stand alone.
 double measured_fwhm(const Observation& o) {
-    const int w = std::min(o.image.width, most_measured), h = std::min(o.image.height, most_measured);
-    const int x0 = (o.image.width - w) / 2, y0 = (o.image.height - h) / 2;
-    std::vector<float> pixels;
-    std::vector<std::uint8_t> mask;
-    for (int y = y0; y < y0 + h; ++y)
-        for (int x = x0; x < x0 + w; ++x) {
-            const std::size_t i = std::size_t(y) * std::size_t(o.image.width) + std::size_t(x);
-            pixels.push_back(o.image.pixels[i]);
-            mask.push_back(o.state(i));
-        }
+    const MiddlePart part = middle_part(o);
     try {
-        return measure_psf({pixels, mask, w, h}, {}).psf.fwhm();
+        return measure_psf(part.image(), {}).psf.fwhm();
     } catch (const Error&) {
         return NAN;  // crowded or empty: it doesn't tell
     }

@@ -8,8 +8,6 @@
 namespace star {
 namespace {
 
-bool in_region(const Region& r, double x, double y) { return x >= r.x0 && x < r.x1 && y >= r.y0 && y < r.y1; }
-
 Source unmeasured(const Place& p) {  // nothing was there to measure on
     Source s;
     s.at = {p.x, p.y, NAN}, s.error = {NAN, NAN, NAN};
@@ -33,13 +31,13 @@ FittedStars measure_plate(Stream stream, const DetectionPlan& plan, const Plate&
     for (std::size_t i = 0; i < places.size(); ++i) {
         const double x = places[i].x - plate.seen.x0, y = places[i].y - plate.seen.y0;
         const bool off_image = (out.sources[i].flags & flag_truncated) != 0;
-        if (!off_image && in_region(fitted_in_plate(plate), x, y)) stars.push_back({x, y, 0}), which.push_back(i);
+        if (!off_image && inside(fitted_in_plate(plate), x, y)) stars.push_back({x, y, 0}), which.push_back(i);
     }
     fitted.fit.measure(stars, moves);
     fitted.sources = sources_of(fitted.fit, fitted.input, o);
     for (std::size_t i = 0; i < which.size(); ++i) {
         const Place& place = places[which[i]];
-        if (!in_region(plate.core, place.x, place.y)) continue;
+        if (!inside(plate.core, place.x, place.y)) continue;
         Source& row = out.sources[which[i]];
         row = fitted.sources[i];
         row.at.x += plate.seen.x0, row.at.y += plate.seen.y0;

@@ -28,10 +28,6 @@ std::vector<Span> cores_along(int extent, int side, int margin) {
     return out;
 }
 
-bool inside(const Region& r, double x, double y, double margin) {
-    return x >= r.x0 - margin && x < r.x1 + margin && y >= r.y0 - margin && y < r.y1 + margin;
-}
-
 bool at_seam(const Region& r, double x, double y) { return !inside(r, x, y, -seam); }
 
 // A row that might have a twin: where, of which plate, and how it ranks.
@@ -87,6 +83,10 @@ std::vector<Plate> plates_of(int width, int height, int tile_core) {
                             x.last == width ? endless : x.last, y.last == height ? endless : y.last}});
         }
     return out;
+}
+
+bool inside(const Region& r, double x, double y, double margin) {
+    return x >= r.x0 - margin && x < r.x1 + margin && y >= r.y0 - margin && y < r.y1 + margin;
 }
 
 Region core_in_plate(const Plate& p) {

@@ -23,6 +23,9 @@ struct Plate {
 /// model alone: neither threads nor --mem-limit change it.
 std::vector<Plate> plates_of(int width, int height, int tile_core);
 
+/// Whether a place lies in a region grown by `margin` px on all sides.
+bool inside(const Region& r, double x, double y, double margin = 0);
+
 /// The core, and where stars are fitted: all that those in the core need beside them. In px of what the plate sees.
 Region core_in_plate(const Plate& plate);
 Region fitted_in_plate(const Plate& plate);

@@ -6,14 +6,9 @@
 
 #include "kernels/check.h"
 #include "sim/psf_misfit.h"
+#include "tools/middle_part.h"
 
 namespace star {
-namespace {
-
-constexpr int most_measured = 1024;  // px a side
-
-}  // namespace
-
 void add_psf_origin_option(CLI::App& app, PsfChoice& psf) {
     app.add_option("--psf-origin", psf.origin,
                    "X,Y: where in a library of PSFs the image's first pixel begins, px (default: as LTV1 and LTV2 say, "
@@ -60,25 +55,16 @@ StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, co
     if (!std::isnan(o.psf_error)) return o;
     o.psf_error = usual_psf_error;
     if (!psf) return o;
-    const FitsImage& image = observation.image;
-    const int w = std::min(image.width, most_measured), h = std::min(image.height, most_measured);
-    const int x0 = (image.width - w) / 2, y0 = (image.height - h) / 2;
-    std::vector<float> pixels;
-    std::vector<std::uint8_t> mask;
-    for (int y = y0; y < y0 + h; ++y)
-        for (int x = x0; x < x0 + w; ++x) {
-            const std::size_t i = std::size_t(y) * std::size_t(image.width) + std::size_t(x);
-            pixels.push_back(image.pixels[i]);
-            mask.push_back(observation.state(i));
-        }
+    const MiddlePart part = middle_part(observation);
     const double saturate = observation.saturate.value;
-    const PsfMisfit misfit = psf_misfit({pixels, mask, w, h}, std::isfinite(saturate) ? saturate : INFINITY,
-                                        observation.noise.electrons_per_unit, psf->psf.part(column + x0, row + y0));
+    const PsfMisfit misfit =
+        psf_misfit(part.image(), std::isfinite(saturate) ? saturate : INFINITY, observation.noise.electrons_per_unit,
+                   psf->psf.part(column + part.x0, row + part.y0));
     if (!(misfit.error > o.psf_error)) return o;
     o.psf_error = std::min(misfit.error, 1.0);
     console.say(
         "{}: the best of {} isolated stars fit the PSF to {:.1f} %, which counts as its uncertainty (--psf-error)",
-        image.header.where, misfit.stars, 100 * o.psf_error);
+        observation.image.header.where, misfit.stars, 100 * o.psf_error);
     return o;
 }
 
