@@ -180,7 +180,8 @@ Psf Psf::resampled(int oversampling) const {
 
 Psf Psf::convolved_gaussian(double sigma) const {
     if (sigma == 0) return *this;
-    require(sigma >= 1.0 / 32 && sigma <= 20, "Psf: a blur of sigma ", sigma, " px; 0 or 1/32...20 can be done");
+    require(sigma >= least_blur && sigma <= most_blur, "Psf: a blur of sigma ", sigma,
+            " px; 0 or 1/32...20 can be done");
     // A Gaussian sampled at least once per sigma sums and convolves like the continuous one to 1e-8.
     if (sigma * oversampling() < 1) return resampled(int(std::ceil(1 / sigma))).convolved_gaussian(sigma);
     const double s = sigma * oversampling();

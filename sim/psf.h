@@ -50,8 +50,10 @@ public:
     /// Throws Error (Fault::input) for pixels that are no PSF; the message doesn't know the file.
     static Psf from_image(const PsfImage& image);
 
-    /// This PSF seen through a further blur: a Gaussian (sigma_px = 0 or 1/32...20), or a kernel at pixel spacing (h
-    /// rows of w, both odd, normalised here), such as HST's charge diffusion. The table grows by the kernel's extent.
+    static constexpr double least_blur = 1.0 / 32, most_blur = 20;
+    /// This PSF seen through a further blur: a Gaussian (sigma_px = 0 or least_blur...most_blur), or a kernel at pixel
+    /// spacing (h rows of w, both odd, normalised here), such as HST's charge diffusion. The table grows by the
+    /// kernel's extent.
     Psf convolved_gaussian(double sigma_px) const;
     Psf convolved(std::span<const double> kernel, int w, int h) const;
 

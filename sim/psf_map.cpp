@@ -71,6 +71,15 @@ PsfMap PsfMap::part(int column, int row) const {
     return p;
 }
 
+PsfMap PsfMap::blurred(double sigma) const {
+    PsfMap p = *this;
+    Nodes n = *nodes_;
+    n.middle = n.middle.convolved_gaussian(sigma);
+    for (Psf& psf : n.psfs) psf = varies() ? psf.convolved_gaussian(sigma) : n.middle;
+    p.nodes_ = std::make_shared<Nodes>(std::move(n));
+    return p;
+}
+
 LocalPsf PsfMap::at(double x, double y) const {
     const Nodes& n = *nodes_;
     LocalPsf local;

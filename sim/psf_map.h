@@ -45,6 +45,9 @@ public:
     /// Of the part of the image that begins at its pixel (column, row).
     PsfMap part(int column, int row) const;
 
+    /// This map seen through a Gaussian (Psf::convolved_gaussian).
+    PsfMap blurred(double sigma_px) const;
+
     LocalPsf at(double x, double y) const;  ///< px, pixel edges of the image
     const Psf& middle() const { return nodes_->middle; }
     bool varies() const { return nodes_->psfs.size() > 1; }

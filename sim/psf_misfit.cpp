@@ -2,6 +2,8 @@
 #include "sim/psf_misfit.h"
 
 #include <algorithm>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 #include "sim/fit_group.h"
@@ -11,10 +13,14 @@ namespace star {
 namespace {
 
 constexpr int least_stars = 5, most_stars = 200;
-constexpr double sees = 2.5, judged = 1.5, alone = 4;  // FWHM
+constexpr double sees = 2.5, judged = 1.5;       // FWHM
+constexpr double alone = 4, nearly_alone = 2.5;  // FWHM without a rival: for a misfit, for a blur
 constexpr double stamp_loss = 1e-4;
+constexpr double starlike = 0.5;                                // misfit; more is a cosmic ray, a hot pixel, a galaxy
 constexpr int fitted = 4;                                       // numbers of a star
 constexpr double telling = 3, tenth = 1.28, significant = 3.5;  // in standard errors
+constexpr double most_blur = 0.5, precision = 0.02;             // FWHM; px
+constexpr double improvement = 0.8;                             // of the misfit, that a blur must bring
 
 struct Judged {
     double misfit, error;  // of the light, squared
@@ -44,56 +50,119 @@ void for_pixels(const MeasuredImage& image, const FitPixels& p, const FitStar& s
         }
 }
 
+// The image's stars, whatever PSF they are fitted with.
+struct Witnesses {
+    const MeasuredImage& image;
+    double electrons_per_unit;
+    StarSelection selection;
+
+    // Stars that are alone within so many FWHM.
+    Witnesses(const MeasuredImage& of, double saturate, double per_unit, const PsfMap& psf, double within)
+        : image(of), electrons_per_unit(per_unit) {
+        PsfMeasure how;
+        how.radius = std::clamp(int(std::ceil(within * psf.middle().fwhm())), 6, 50);
+        how.max_stars = most_stars, how.saturate = saturate;
+        selection = select_stars(image, how);
+    }
+
+    std::optional<Judged> judge(const IsolatedStar& isolated, const PsfMap& psf, double fwhm, FisherStamp& stamp) const;
+    // Of the stars that can tell; fewer than least_stars of them: none can.
+    std::vector<Judged> judge(const PsfMap& psf, double fwhm) const;
+};
+
+std::optional<Judged> Witnesses::judge(const IsolatedStar& isolated, const PsfMap& psf, double fwhm,
+                                       FisherStamp& stamp) const {
+    FitPixels p = around(image, isolated, int(std::ceil(sees * fwhm)) + 2);
+    FitStar star{isolated.x + 0.5, isolated.y + 0.5, isolated.flux};
+    const LocalPsf local = psf.at(star.x, star.y);
+    stamp.move_to(local);
+    const auto variance = [&](double e) {
+        const double light = std::max(0.0, star.flux * e);
+        return selection.sigma * selection.sigma + (electrons_per_unit > 0 ? light / electrons_per_unit : 0);
+    };
+    GroupFit fit(stamp, {});
+    GroupResult result;
+    for (int round = 0; round < 2; ++round) {  // the second with the first one's weights
+        std::fill(p.weight.begin(), p.weight.end(), 0.0);
+        for_pixels(image, p, star, local, sees * fwhm, [&](std::size_t i, double e) { p.weight[i] = 1 / variance(e); });
+        result = fit.fit(p, {&star, 1});
+    }
+    if (!result.converged || !(star.flux > 0)) return std::nullopt;
+    double squares = 0, noise = 0, noise2 = 0, light = 0;
+    int n = 0;
+    for_pixels(image, p, star, local, judged * fwhm, [&](std::size_t i, double e) {
+        const double own = star.flux * e, r = p.light[i] - result.sky - own, v = variance(e);
+        squares += r * r, noise += v, noise2 += v * v, light += own * own, ++n;
+    });
+    if (n <= fitted || !(light > 0)) return std::nullopt;
+    const Judged j{(squares - (1 - double(fitted) / n) * noise) / light, std::sqrt(2 * noise2) / light};
+    return j.misfit < starlike * starlike ? std::optional(j) : std::nullopt;
+}
+
+std::vector<Judged> Witnesses::judge(const PsfMap& psf, double fwhm) const {
+    FisherStamp stamp(psf.middle(), stamp_loss);
+    std::vector<Judged> list;
+    for (const IsolatedStar& isolated : selection.stars)
+        if (const auto j = judge(isolated, psf, fwhm, stamp)) list.push_back(*j);
+    std::sort(list.begin(), list.end(), [](const Judged& a, const Judged& b) { return a.error < b.error; });
+    if (int(list.size()) < least_stars) return list;
+    const double most = telling * list[least_stars - 1].error;
+    std::erase_if(list, [&](const Judged& j) { return j.error > most; });
+    return list;
+}
+
+PsfMisfit misfit_of(const std::vector<Judged>& stars) {
+    if (int(stars.size()) < least_stars) return {int(stars.size()), NAN};
+    const double usual = stars[stars.size() / 2].error;
+    std::vector<double> misfits;
+    for (const Judged& j : stars) misfits.push_back(j.misfit + tenth * j.error);
+    const auto best = misfits.begin() + std::ptrdiff_t(misfits.size() / 10);
+    std::nth_element(misfits.begin(), best, misfits.end());
+    const double told = significant * usual / std::sqrt(double(misfits.size()));
+    return {int(misfits.size()), *best > told ? std::sqrt(*best) : 0, std::sqrt(told)};
+}
+
+// The mean misfit of the better half.
+double better_half(const std::vector<Judged>& stars) {
+    std::vector<double> misfits;
+    for (const Judged& j : stars) misfits.push_back(j.misfit);
+    std::sort(misfits.begin(), misfits.end());
+    const std::size_t half = (misfits.size() + 1) / 2;
+    return half ? std::accumulate(misfits.begin(), misfits.begin() + std::ptrdiff_t(half), 0.0) / double(half)
+                : INFINITY;
+}
+
 }  // namespace
 
 PsfMisfit psf_misfit(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf) {
-    const double fwhm = psf.middle().fwhm();
-    PsfMeasure how;
-    how.radius = std::clamp(int(std::ceil(alone * fwhm)), 8, 50);
-    how.max_stars = most_stars, how.saturate = saturate;
-    const StarSelection selection = select_stars(image, how);
-    FisherStamp stamp(psf.middle(), stamp_loss);
-    std::vector<Judged> judged_stars;
-    for (const IsolatedStar& isolated : selection.stars) {
-        FitPixels p = around(image, isolated, int(std::ceil(sees * fwhm)) + 2);
-        FitStar star{isolated.x + 0.5, isolated.y + 0.5, isolated.flux};
-        const LocalPsf local = psf.at(star.x, star.y);
-        stamp.move_to(local);
-        const auto variance = [&](double e) {
-            const double light = std::max(0.0, star.flux * e);
-            return selection.sigma * selection.sigma + (electrons_per_unit > 0 ? light / electrons_per_unit : 0);
-        };
-        GroupFit fit(stamp, {});
-        GroupResult result;
-        for (int round = 0; round < 2; ++round) {  // the second with the first one's weights
-            std::fill(p.weight.begin(), p.weight.end(), 0.0);
-            for_pixels(image, p, star, local, sees * fwhm,
-                       [&](std::size_t i, double e) { p.weight[i] = 1 / variance(e); });
-            result = fit.fit(p, {&star, 1});
+    return misfit_of(Witnesses(image, saturate, electrons_per_unit, psf, alone).judge(psf, psf.middle().fwhm()));
+}
+
+PsfBlur psf_blur(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf,
+                 double usual) {
+    const Witnesses witnesses(image, saturate, electrons_per_unit, psf, nearly_alone);
+    const double fwhm = psf.middle().fwhm();  // the pixels that are looked at stay the same
+    PsfBlur none;
+    none.sharp = none.blurred = misfit_of(witnesses.judge(psf, fwhm));
+    if (!(none.sharp.error > usual)) return none;
+    // Golden section search in sigma^2, in which a misfit is a parabola.
+    const auto left = [&](double square) { return better_half(witnesses.judge(psf.blurred(std::sqrt(square)), fwhm)); };
+    const double golden = 0.5 * (std::sqrt(5.0) - 1);
+    double low = Psf::least_blur * Psf::least_blur, high = most_blur * most_blur * fwhm * fwhm;
+    double a = high - golden * (high - low), b = low + golden * (high - low), at_a = left(a), at_b = left(b);
+    while (std::sqrt(high) - std::sqrt(low) > precision) {
+        if (at_a < at_b) {
+            high = b, b = a, at_b = at_a;
+            a = high - golden * (high - low), at_a = left(a);
+        } else {
+            low = a, a = b, at_a = at_b;
+            b = low + golden * (high - low), at_b = left(b);
         }
-        if (!result.converged || !(star.flux > 0)) continue;
-        double squares = 0, noise = 0, noise2 = 0, light = 0;
-        int n = 0;
-        for_pixels(image, p, star, local, judged * fwhm, [&](std::size_t i, double e) {
-            const double own = star.flux * e, r = p.light[i] - result.sky - own, v = variance(e);
-            squares += r * r, noise += v, noise2 += v * v, light += own * own, ++n;
-        });
-        if (n > fitted && light > 0)
-            judged_stars.push_back(
-                {(squares - (1 - double(fitted) / n) * noise) / light, std::sqrt(2 * noise2) / light});
     }
-    std::sort(judged_stars.begin(), judged_stars.end(),
-              [](const Judged& a, const Judged& b) { return a.error < b.error; });
-    if (int(judged_stars.size()) < least_stars) return {int(judged_stars.size()), NAN};
-    const double most = telling * judged_stars[least_stars - 1].error;
-    std::erase_if(judged_stars, [&](const Judged& j) { return j.error > most; });
-    const double usual = judged_stars[judged_stars.size() / 2].error;
-    std::vector<double> misfits;
-    for (const Judged& j : judged_stars) misfits.push_back(j.misfit + tenth * j.error);
-    const auto best = misfits.begin() + std::ptrdiff_t(misfits.size() / 10);
-    std::nth_element(misfits.begin(), best, misfits.end());
-    const bool real = *best > significant * usual / std::sqrt(double(misfits.size()));
-    return {int(misfits.size()), real ? std::sqrt(*best) : 0};
+    PsfBlur found = none;
+    found.sigma = std::sqrt(at_a < at_b ? a : b);
+    found.blurred = misfit_of(witnesses.judge(psf.blurred(found.sigma), fwhm));
+    return found.blurred.error < improvement * found.sharp.error ? found : none;
 }
 
 }  // namespace star

@@ -1,4 +1,5 @@
 // Real images that nobody tuned for: a sensible catalogue or a clear warning, never a crash.
+#include <algorithm>
 #include <cmath>
 
 #include "tests/program_run.h"
@@ -47,6 +48,30 @@ TEST_CASE("real images: JWST NIRCam, with its errors, its mask and its zero poin
         if (std::isfinite(m)) brightest = std::min(brightest, m);
     CHECK(brightest > 17);
     CHECK(brightest < 23);
+}
+
+TEST_CASE("real images: JWST's brightest star is one, and its lobed halo none") {
+    const std::string data = real_data();
+    if (data.empty()) return skip("no real data (STARBLEND_DATA)");
+    const Bench b;
+    const Outcome o = detected(b, data + "/images/ngc346_nircam_f444w_100x100.fits", 100, 100,
+                               " --psf " + data + "/images/ngc346_nircam_psf.fits");
+    INFO(o.err);
+    CHECK(says(o, "are broader than the PSF"));  // it has no charge diffusion and no jitter
+    const Table t = read_table(b / "out.fits", "SOURCES");
+    for (const Card& c : t.cards)
+        if (c.key == "PSFBLUR") CHECK(std::get<double>(c.value) == doctest::Approx(0.22).epsilon(0.2));
+    const auto x = t.numbers("X_IMAGE"), y = t.numbers("Y_IMAGE"), flux = t.numbers("FLUX_PSF");
+    const auto first = std::size_t(std::max_element(flux.begin(), flux.end()) - flux.begin());
+    int core = 0, halo = 0;
+    for (std::size_t i = 0; i < t.rows(); ++i) {
+        const double r = std::hypot(x[i] - x[first], y[i] - y[first]);
+        core += i != first && r < 2, halo += r >= 2 && r < 12;
+    }
+    MESSAGE(t.rows(), " stars; ", core, " within 2 px of the brightest, ", halo, " more within 12 px");
+    CHECK(core == 0);
+    // As many as anywhere: 110 on 100 x 100 px are five there, nine or more with a chance of 7 %.
+    CHECK(halo < 9);
 }
 
 TEST_CASE("real images: Spitzer IRAC, MJy/sr without a noise map") {

@@ -152,19 +152,35 @@ TEST_CASE("sources: a PSF that doesn't fit is found out, and its misfit isn't ta
     b.must(
         "simulate -q -o field.fits --width 210 --height 210 --set scene.stars=list --set scene.list=stars.csv --set "
         "psf.kind=file --set psf.file=right.fits");
-    const auto rows = [&](const std::string& options) {
-        const Outcome o = b.must("detect field.fits -o out.fits --overwrite" + tiny + options);
-        return std::pair(read_table(b / "out.fits", "SOURCES").rows(),
-                         o.err.find("isolated stars fit") != std::string::npos);
+    struct Found {
+        std::size_t rows;
+        double blur;  // px
+        bool blur_said, error_said;
     };
-    const auto [right, right_said] = rows("--psf right.fits");
-    const auto [wrong, wrong_said] = rows("--psf wrong.fits");
-    const auto [given, given_said] = rows("--psf wrong.fits --psf-error 0.01");
-    MESSAGE("49 stars: ", right, " rows with their PSF, ", wrong, " with a wrong one, ", given,
-            " if that is held for right");
-    CHECK(!right_said);
-    CHECK(wrong_said);
-    CHECK(!given_said);
-    CHECK(given > right + 10);
-    CHECK(wrong < right + 10);
+    const auto detect = [&](const std::string& options) {
+        const Outcome o = b.must("detect field.fits -o out.fits --overwrite" + tiny + options);
+        const auto said = [&](const char* words) { return o.err.find(words) != std::string::npos; };
+        const Table t = read_table(b / "out.fits", "SOURCES");
+        double blur = -1;
+        for (const Card& c : t.cards)
+            if (c.key == "PSFBLUR") blur = std::get<double>(c.value);
+        return Found{t.rows(), blur, said("are broader than the PSF"), said("(--psf-error)")};
+    };
+    const Found right = detect("--psf right.fits"), blurred = detect("--psf wrong.fits"),
+                wrong = detect("--psf wrong.fits --psf-blur 0"),
+                given = detect("--psf wrong.fits --psf-blur 0 --psf-error 0.01");
+    MESSAGE("49 stars: ", right.rows, " rows with their PSF; with a narrower one ", blurred.rows, ", blurred by ",
+            blurred.blur, " px, ", wrong.rows, " if it isn't, ", given.rows, " if it is held for right");
+    CHECK(right.blur == 0);
+    CHECK((!right.blur_said && !right.error_said));
+    CHECK(blurred.blur_said);
+    CHECK(blurred.blur == doctest::Approx(0.34).epsilon(0.15));  // a Gaussian that takes FWHM 2.05 to 2.2: 0.339
+    CHECK(blurred.rows < right.rows + 20);                       // its wings still aren't theirs
+    CHECK((wrong.blur == 0 && !wrong.blur_said && wrong.error_said));
+    CHECK(wrong.rows < right.rows + 10);
+    CHECK((!given.blur_said && !given.error_said));
+    CHECK(given.rows > right.rows + 10);
+    CHECK(detect("--psf wrong.fits --psf-blur 0.34 --psf-error 0.01").blur == 0.34);
+    b.refused("detect field.fits -o no.fits" + tiny + "--psf wrong.fits --psf-blur 0.01", 2, {"--psf-blur"});
+    b.must("report out.fits field.fits -o page.html");
 }

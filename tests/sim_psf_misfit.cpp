@@ -92,3 +92,30 @@ TEST_CASE("a PSF's misfit: a field of blends with a few single stars says as lit
     std::fill(dark.image.begin(), dark.image.end(), NAN);
     CHECK(std::isnan(misfit(dark, truth).error));
 }
+
+TEST_CASE("a PSF's blur: what the stars are broader by, found from bright and from faint ones and beside blends") {
+    ThreadPool pool(2);
+    const Psf sharp = Psf::moffat(2.0, 3, {0, 20});
+    const auto blur = [&](const Field& f, const Psf& psf) {
+        return psf_blur({f.image, f.mask, side, side}, INFINITY, 1 / image_unit(Exposure{}), psf, 0.01);
+    };
+    for (double sigma : {0.25, 0.4, 0.7}) {
+        const Psf truth = sharp.convolved_gaussian(sigma);
+        const PsfBlur bright = blur(field(pool, truth, 1e5, 0, 0), sharp);
+        const PsfBlur faint = blur(field(pool, truth, 6e3, 0, 0), sharp);
+        const PsfBlur mixed = blur(field(pool, truth, 1e5, 1.2, 80), sharp);
+        MESSAGE("blurred by ", sigma, " px: ", bright.sigma, ", of faint stars ", faint.sigma, ", a third blends ",
+                mixed.sigma, "; misfit left ", bright.blurred.error, ", ", faint.blurred.error);
+        CHECK(bright.sigma == doctest::Approx(sigma).epsilon(0.05));
+        CHECK(faint.sigma == doctest::Approx(sigma).epsilon(0.15));
+        CHECK(mixed.sigma == doctest::Approx(sigma).epsilon(0.15));
+        CHECK(bright.blurred.error < 0.003);
+    }
+    const Field right = field(pool, sharp, 1e5, 0, 0);
+    CHECK(blur(right, sharp).sigma == 0);
+    const PsfBlur narrow = blur(right, Psf::moffat(2.2, 3, {0, 20}));  // a blur can't make it narrower
+    CHECK(narrow.sigma == 0);
+    CHECK(narrow.sharp.error > 0.01);
+    CHECK(blur(field(pool, sharp, 1e5, 1.2, 24), sharp).sigma == 0);
+    CHECK(blur(field(pool, sharp, 30, 0, 0), sharp).sigma == 0);  // too faint to tell
+}

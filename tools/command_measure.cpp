@@ -68,12 +68,13 @@ int measure(const Options& o, const Common& common) {
     Observation observation = open_first(opened, plates, model, console);
     const auto wcs = Wcs::from_header(plane.header);
     const std::vector<Place> places = read_places(o.positions, wcs ? &*wcs : nullptr, o.pixels, console);
-    const auto psf = known_psf(o.stars.psf, model, true, opened, console);
+    auto psf = known_psf(o.stars.psf, model, true, opened, console);
     if (!psf) fail(Fault::usage, "measure: --psf none: nothing to measure with");
     ThreadPool pool(common.threads);
     const StreamOwner stream(Device{}, &pool);
     const Window at = opened.window.value_or(Window{});
-    const StarOptions how = with_psf_error(o.stars, psf, observation, at.x0, at.y0, console);
+    StarOptions how = o.stars;
+    settle_psf(how, psf, observation, at.x0, at.y0, console);
     const DetectionPlan plan{o.image, model, how, psf, CosmicRaySetting::off, 0, {}};
     const Forced forced = measure_places(stream, plan, plane, plates, observation, places, o.moves, console);
     if (!forced.usable && forced.complete && !forced.failed)
@@ -129,7 +130,7 @@ Command add_measure(CLI::App& program, Common& common) {
            "(default: model)")
         ->default_val("model");
     add_psf_origin_option(*app, o->stars.psf);
-    add_psf_error_option(*app, o->stars);
+    add_psf_fit_options(*app, o->stars);
     add_picture_options(*app, o->pictures);
     return {app, [o, &common] {
                 return for_each_image(o->image.images, common.console(), [&](const ImageInList& image) {

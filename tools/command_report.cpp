@@ -34,29 +34,41 @@ std::string psf_named(const std::string& card) {
     return card.starts_with("model ") ? "model" : card.starts_with("measured ") ? "measured" : "";
 }
 
+std::optional<double> number_of(const std::vector<Card>& cards, const char* key) {
+    for (const Card& card : cards)
+        if (const double* v = std::get_if<double>(&card.value); v && card.key == key) return *v;
+    return {};
+}
+
 // Where in a library of PSFs the image began; empty: none is said.
 std::vector<double> origin_of(const std::vector<Card>& cards) {
-    std::vector<double> origin;
-    for (const char* key : {"PSFORIGX", "PSFORIGY"})
-        for (const Card& card : cards)
-            if (const double* v = std::get_if<double>(&card.value); v && card.key == key) origin.push_back(*v);
-    return origin.size() == 2 ? origin : std::vector<double>{};
+    const auto x = number_of(cards, "PSFORIGX"), y = number_of(cards, "PSFORIGY");
+    return x && y ? std::vector<double>{*x, *y} : std::vector<double>{};
+}
+
+// A hostile header's blur is none.
+double blur_of(const std::vector<Card>& cards) {
+    const double blur = number_of(cards, "PSFBLUR").value_or(0);
+    return blur >= Psf::least_blur && blur <= Psf::most_blur ? blur : 0;
 }
 
 std::optional<KnownPsf> psf_of(const Options& o, const Catalogue& c, Console& console) {
     std::string wanted = o.psf, model = o.model;
     std::vector<double> origin;
+    double blur = 0;
     for (const Table& t : c.tables) {
         if (t.name != "SOURCES" || !wanted.empty()) continue;
         wanted = psf_named(card_of(t.cards, "PSF"));
-        origin = origin_of(t.cards);
+        origin = origin_of(t.cards), blur = blur_of(t.cards);
     }
     if (wanted.empty() || wanted == "none" || o.image.empty()) return {};
     if (model.empty()) model = card_of(c.cards, "MODEL");
     ObservationOptions image;
     image.image = o.image;
     try {
-        return known_psf({wanted, origin}, wanted == "model" ? read_model(model) : Model{}, true, image, console);
+        auto known = known_psf({wanted, origin}, wanted == "model" ? read_model(model) : Model{}, true, image, console);
+        if (known) known->psf = known->psf.blurred(blur);
+        return known;
     } catch (const Error& e) {
         if (!o.psf.empty()) throw;
         console.warn("cut-outs have no model and no residual: {} (--psf names a PSF)", e.what());

@@ -82,11 +82,13 @@ DetectionRun<T>::DetectionRun(const DetectionOptions& o, const FitsPlane& image,
       training_(domain_of(model, pool_)),
       domain_(domain_of(observation_)),
       psf_(known_psf(o.stars.psf, model, departures(domain_, training_).empty(), opened_, console)),
-      stars_(with_psf_error(o.stars, psf_, observation_, opened_.window ? opened_.window->x0 : 0,
-                            opened_.window ? opened_.window->y0 : 0, console)),
+      stars_(o.stars),
       stream_(common.chosen_device(), &pool_),
       detector_(open_detector<T>(stream_, model, o.model)),
-      plan_{options_.image, model_, stars_, psf_, options_.cosmic_rays, memory_, {}} {}
+      plan_{options_.image, model_, stars_, psf_, options_.cosmic_rays, memory_, {}} {
+    const Window at = opened_.window.value_or(Window{});
+    settle_psf(stars_, psf_, observation_, at.x0, at.y0, console);
+}
 
 template <class T>
 ImageFound DetectionRun<T>::detect(ProgressFile* progress, Console& console, const DetectionPlan::Alter& alter) {
@@ -191,12 +193,12 @@ template <class T>
 std::string DetectionRun<T>::key() const {
     const DetectionOptions& o = options_;
     const ObservationOptions& i = o.image;
-    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
+    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
                        version(), commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
                        device_name(stream_), model_.procedure.threshold, model_.procedure.orientations, i.planes.mask,
                        i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
                        i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what,
-                       fmt::join(o.stars.psf.origin, ","), o.stars.psf_error, o.stars.limits.min_snr,
+                       fmt::join(o.stars.psf.origin, ","), o.stars.psf_blur, o.stars.psf_error, o.stars.limits.min_snr,
                        o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
 }
 

@@ -81,7 +81,7 @@ private:
     TrainingDomain training_;
     ImageDomain domain_;
     std::optional<KnownPsf> psf_;
-    StarOptions stars_;  // with the PSF's error
+    StarOptions stars_;  // settled, as psf_ is
     StreamOwner stream_;
     Detector<T> detector_;
     DetectionPlan plan_;

@@ -15,6 +15,7 @@ struct KnownPsf {
     PsfMap psf;                  ///< of stars in the image, a drizzle's blur included
     std::string source;          ///< in words: "model hst", "preset csst-g", "file x.fits", "measured from x.fits"
     std::vector<double> origin;  ///< PsfChoice's, of a library
+    double blur = 0;             ///< px: sigma of the Gaussian that its stars were found broader by, part of `psf`
 };
 
 /// What the user says about it.

@@ -19,7 +19,17 @@ void add_psf_origin_option(CLI::App& app, PsfChoice& psf) {
         ->group("Stars");
 }
 
-void add_psf_error_option(CLI::App& app, StarOptions& o) {
+void add_psf_fit_options(CLI::App& app, StarOptions& o) {
+    app.add_option("--psf-blur", o.psf_blur,
+                   "px: sigma of a Gaussian that the PSF is yet to be blurred with (default: 0, or what isolated stars "
+                   "tell where they fit worse than 1 %)")
+        ->check([](const std::string& text) -> std::string {
+            double v = 0;
+            if (!CLI::detail::lexical_cast(text, v)) return "not a number: " + text;
+            const bool fine = v == 0 || (v >= Psf::least_blur && v <= Psf::most_blur);
+            return fine ? "" : fmt::format("{} is neither 0 nor in {} - {}", text, Psf::least_blur, Psf::most_blur);
+        })
+        ->group("Stars");
     app.add_option("--psf-error", o.psf_error,
                    "Uncertainty of the PSF: this share of the model counts as noise (default: 0.01, or more where "
                    "isolated stars fit worse)")
@@ -35,7 +45,7 @@ void add_star_options(CLI::App& app, StarOptions& o) {
                    "aren't those of the training)")
         ->group(group);
     add_psf_origin_option(app, o.psf);
-    add_psf_error_option(app, o);
+    add_psf_fit_options(app, o);
     app.add_option(
            "--min-snr", o.limits.min_snr,
            "FLUX_PSF over its error below which a star is dropped; the error includes what --psf-error leaves of a "
@@ -50,22 +60,40 @@ void add_star_options(CLI::App& app, StarOptions& o) {
         ->group(group);
 }
 
-StarOptions with_psf_error(StarOptions o, const std::optional<KnownPsf>& psf, const Observation& observation,
-                           int column, int row, Console& console) {
-    if (!std::isnan(o.psf_error)) return o;
-    o.psf_error = usual_psf_error;
-    if (!psf) return o;
+void settle_psf(StarOptions& o, std::optional<KnownPsf>& psf, const Observation& observation, int column, int row,
+                Console& console) {
+    const auto blur = [&](double sigma) { psf->psf = psf->psf.blurred(sigma), psf->blur = sigma; };
+    const bool tell_blur = std::isnan(o.psf_blur), tell_error = std::isnan(o.psf_error);
+    if (tell_blur) o.psf_blur = 0;
+    if (tell_error) o.psf_error = usual_psf_error;
+    if (!psf) return;
+    blur(o.psf_blur);
+    if (!tell_blur && !tell_error) return;
     const MiddlePart part = middle_part(observation);
-    const double saturate = observation.saturate.value;
-    const PsfMisfit misfit =
-        psf_misfit(part.image(), std::isfinite(saturate) ? saturate : INFINITY, observation.noise.electrons_per_unit,
-                   psf->psf.part(column + part.x0, row + part.y0));
-    if (!(misfit.error > o.psf_error)) return o;
+    const double saturate = std::isfinite(observation.saturate.value) ? observation.saturate.value : INFINITY;
+    const auto in_middle = [&] { return psf->psf.part(column + part.x0, row + part.y0); };
+    const double per_unit = observation.noise.electrons_per_unit;
+    const std::string& where = observation.image.header.where;
+    PsfMisfit misfit = psf_misfit(part.image(), saturate, per_unit, in_middle());
+    if (tell_blur) {
+        const PsfBlur found = psf_blur(part.image(), saturate, per_unit, in_middle(), usual_psf_error);
+        if (found.sigma > 0) {
+            blur(o.psf_blur = found.sigma);
+            misfit = found.blurred;
+            // A PSF that was wrong is trusted as far as the stars vouch for it, and what it still leaves is rings, more
+            // like a star than noise of that size is.
+            misfit.error = std::max(2 * misfit.error, misfit.limit);
+            console.say(
+                "{}: {} stars are broader than the PSF by a Gaussian of sigma {:.2f} px, which it gets; then it fits "
+                "them to {}{:.1f} %, not {:.1f} (--psf-blur 0 leaves it as it is)",
+                where, misfit.stars, found.sigma, found.blurred.error > 0 ? "" : "less than ",
+                100 * std::max(found.blurred.error, found.blurred.limit), 100 * found.sharp.error);
+        }
+    }
+    if (!tell_error || !(misfit.error > usual_psf_error)) return;
     o.psf_error = std::min(misfit.error, 1.0);
-    console.say(
-        "{}: the best of {} isolated stars fit the PSF to {:.1f} %, which counts as its uncertainty (--psf-error)",
-        observation.image.header.where, misfit.stars, 100 * o.psf_error);
-    return o;
+    console.say("{}: {:.1f} % counts as the PSF's uncertainty, as {} isolated stars tell (--psf-error)", where,
+                100 * o.psf_error, misfit.stars);
 }
 
 void add_picture_options(CLI::App& app, PictureOptions& o) {
@@ -82,6 +110,7 @@ Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, doub
                     {"PSF_FWHM", psf.psf.middle().fwhm(), "[pix] azimuthal average, image's middle"},
                     {"PSFNODES", std::int64_t(psf.psf.nodes().size()), "PSFs it is interpolated between"},
                     {"PSFENRGY", psf.psf.middle().energy(), "share of a star's light in the PSF's table"},
+                    {"PSFBLUR", psf.blur, "[pix] sigma of the Gaussian it was blurred with"},
                     {"PSFERROR", psf_error, "of the model, counted as noise"}});
     if (psf.origin.size() == 2) {
         t.cards.push_back({"PSFORIGX", psf.origin[0], "[pix] where in the library the image begins"});

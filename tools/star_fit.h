@@ -18,17 +18,20 @@ inline constexpr double usual_psf_error = 0.01;
 
 struct StarOptions {
     PsfChoice psf;
-    double psf_error = NAN;  ///< of the model: the PSF's own uncertainty; NAN: with_psf_error() finds it
+    double psf_blur = NAN;   ///< px: sigma of a Gaussian that the PSF lacks; NAN: settle_psf() finds it
+    double psf_error = NAN;  ///< of the model: the PSF's own uncertainty; NAN: settle_psf() finds it
     FieldFitLimits limits;
 };
 void add_psf_origin_option(CLI::App& app, PsfChoice& psf);
-void add_psf_error_option(CLI::App& app, StarOptions& options);
+void add_psf_fit_options(CLI::App& app, StarOptions& options);
 void add_star_options(CLI::App& app, StarOptions& options);
 
-/// These options with a number for psf_error: usual_psf_error, or more if the isolated stars of the observation, which
-/// begins at (column, row) of the image, fit worse (sim/psf_misfit.h, in the middle 1024 x 1024 px). Then it is said.
-StarOptions with_psf_error(StarOptions options, const std::optional<KnownPsf>& psf, const Observation& observation,
-                           int column, int row, Console& console);
+/// Numbers for psf_blur and psf_error where the options leave them to the image, and the PSF with that blur. The
+/// isolated stars of the observation, which begins at (column, row) of the image, tell (sim/psf_misfit.h, in its middle
+/// 1024 x 1024 px): the error is usual_psf_error, or what misfit a blur leaves where it is more; after a blur it is
+/// twice that, and at least what the stars can vouch for. Then it is said.
+void settle_psf(StarOptions& options, std::optional<KnownPsf>& psf, const Observation& observation, int column, int row,
+                Console& console);
 
 struct PictureOptions {
     std::string model, residual;  ///< files to write; empty: none
