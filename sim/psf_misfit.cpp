@@ -13,6 +13,7 @@ namespace star {
 namespace {
 
 constexpr int least_stars = 5, most_stars = 200;
+constexpr int least_for_misfit = 10;             // of fewer in a crowded field not one may be alone
 constexpr double sees = 2.5, judged = 1.5;       // FWHM
 constexpr double alone = 4, nearly_alone = 2.5;  // FWHM without a rival: for a misfit, for a blur
 constexpr double stamp_loss = 1e-4;
@@ -135,7 +136,9 @@ double better_half(const std::vector<Judged>& stars) {
 }  // namespace
 
 PsfMisfit psf_misfit(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf) {
-    return misfit_of(Witnesses(image, saturate, electrons_per_unit, psf, alone).judge(psf, psf.middle().fwhm()));
+    const PsfMisfit m =
+        misfit_of(Witnesses(image, saturate, electrons_per_unit, psf, alone).judge(psf, psf.middle().fwhm()));
+    return m.stars < least_for_misfit ? PsfMisfit{m.stars} : m;
 }
 
 PsfBlur psf_blur(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf,

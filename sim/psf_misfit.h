@@ -9,7 +9,7 @@ namespace star {
 
 struct PsfMisfit {
     int stars = 0;       ///< that could tell
-    double error = NAN;  ///< of the model, per pixel; NaN: fewer than five stars could tell
+    double error = NAN;  ///< of the model, per pixel; NaN: fewer than ten stars (for a blur five) could tell
     double limit = NAN;  ///< the least error that they could have told
 };
 
