@@ -21,7 +21,7 @@ PURITY = 0.9  # at which completeness is compared
 def evaluate(program: Path, catalogues: list[Path], truths: list[Path], *options: str) -> Json:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "scores.json")
-        arguments = [*catalogues, *(a for t in truths for a in ("--truth", t)), "--json", out, *options]
+        arguments = [*catalogues, "--truth", *truths, "--json", out, *options]
         subprocess.run([program, "evaluate", "-q", *arguments], check=True, stdout=subprocess.DEVNULL)
         return json.loads(out.read_text())
 

@@ -51,7 +51,7 @@ TEST_CASE("evaluate: a perfect catalogue of two fields") {
         REQUIRE(blends.size() > 20);
         write_tables(folder / ("found" + n + ".fits"), {}, {blends_table(blends, {})}, false);
     }
-    const std::string pair = "evaluate found0.fits --truth truth0.fits found1.fits --truth truth1.fits ";
+    const std::string pair = "evaluate found0.fits found1.fits --truth truth0.fits truth1.fits ";
     REQUIRE(run(folder, pair + "--json scores.json --csv scores.csv --html scores.html") == 0);
     CHECK(folder.get("stdout.txt").find("By centre") != std::string::npos);  // the width came from the truth's header
     const auto json = nlohmann::json::parse(folder.get("scores.json"));

@@ -47,7 +47,7 @@ struct Trial {
 
 Trial read_catalogues(const Options& o) {
     if (o.catalogues.size() != o.truths.size())
-        fail(Fault::usage, "evaluate: each catalogue needs a --truth, in the same order; given are ",
+        fail(Fault::usage, "evaluate: each catalogue needs a file after --truth, in the same order; given are ",
              o.catalogues.size(), " and ", o.truths.size());
     Trial trial;
     trial.fwhm = o.fwhm;
@@ -265,8 +265,9 @@ Command add_evaluate(CLI::App& program, Common& common) {
         "catalogue", o->catalogues,
         "Catalogues, each with a --truth: FITS with BLENDS, or of another program: FITS_LDAC and other FITS "
         "tables, ASCII_HEAD, CSV, ECSV");
-    app->add_option("--truth", o->truths, "What `starblend simulate` wrote; once per catalogue, in their order")
-        ->allow_extra_args(false);
+    app->add_option("--truth", o->truths,
+                    "What `starblend simulate` wrote, a file for each catalogue, in their order: cat/*.fits --truth "
+                    "set/*.fits");
     CLI::Option* model =
         app->add_option("--model", o->model, "Instead of catalogues: a model file or a built-in model's name");
     std::string names;
