@@ -128,7 +128,7 @@ void time_detection(Stream stream, const Options& options, std::vector<Detection
 /// OpenBLAS, where it is installed, with as many threads: a matrix product of 1536 rows and columns.
 void time_openblas(ThreadPool& pool, double seconds) {
     // It doesn't know the newest processors by name, and would fall back to code for old ones; a user's choice stands.
-    if (pool.isa() != Isa::baseline) setenv("OPENBLAS_CORETYPE", pool.isa() == Isa::avx512 ? "SkylakeX" : "Haswell", 0);
+    if (pool.isa() != Isa::baseline) setenv("OPENBLAS_CORETYPE", pool.isa() >= Isa::avx512 ? "SkylakeX" : "Haswell", 0);
     void* library = dlopen("libopenblas.so.0", RTLD_NOW);
     if (!library) return;
     using Sgemm =

@@ -54,7 +54,7 @@ public:
     void run() {
         pool_.for_each(items(), [&](std::int64_t, int) {
             volatile float sink = 0;
-            sink = pool_.isa() == Isa::avx512 ? multiply_adds_avx512(0.5f)
+            sink = pool_.isa() >= Isa::avx512 ? multiply_adds_avx512(0.5f)
                    : pool_.isa() == Isa::avx2 ? multiply_adds_avx2(0.5f)
                                               : multiply_adds_baseline(0.5f);
             (void)sink;
@@ -62,7 +62,7 @@ public:
     }
 
 private:
-    int width() const { return pool_.isa() == Isa::avx512 ? 16 : pool_.isa() == Isa::avx2 ? 8 : 4; }
+    int width() const { return pool_.isa() >= Isa::avx512 ? 16 : pool_.isa() == Isa::avx2 ? 8 : 4; }
     std::int64_t items() const { return 16 * pool_.threads(); }
     ThreadPool& pool_;
 };

@@ -9,6 +9,7 @@ namespace star {
 template <>
 const ConvKernels<float>& conv_kernels(Isa isa) {
     switch (isa) {
+        case Isa::amx:
         case Isa::avx512:
             return avx512::conv_kernels_float;
         case Isa::avx2:
@@ -22,6 +23,7 @@ const ConvKernels<float>& conv_kernels(Isa isa) {
 template <>
 const ConvKernels<bf16>& conv_kernels(Isa isa) {
     switch (isa) {
+        case Isa::amx:
         case Isa::avx512:
             return avx512::conv_kernels_bf16;
         case Isa::avx2:

@@ -3,6 +3,7 @@
 // through a pointer per pixel and tap (Dukhan 2019); what isn't float, or has too few channels for that, is copied
 // block by block.
 #include "kernels/conv_plan.h"
+#include "kernels/conv_tiles.h"
 
 namespace star {
 namespace {
@@ -177,12 +178,16 @@ namespace cpu {
 template <class T>
 void conv_forward(Stream stream, View<const T> x, View<const T> w, ConvEnd<T> end, Conv how, View<T> y,
                   std::byte* workspace) {
+    const ConvGrid grid = forward_grid(x.shape, w.shape, how);
+    if constexpr (std::is_same_v<T, bf16>)
+        if (conv_tiles_serve(stream.pool->isa(), grid))
+            return conv_forward_tiles(stream, grid, x.data, w.data, end, how.relu, y.data, workspace);
     const auto pack = [&](const ConvKernels<T>& kernels, const Plan& plan, int block, int panel, float* to) {
         const std::int64_t depth = plan.grid.depth();
         kernels.pack_columns(w.data + std::int64_t{panel} * plan.panels.wide * depth + plan.blocks.first(block), depth,
                              plan.panels.valid(panel), plan.blocks.size(block), to, plan.panels.width(panel));
     };
-    convolve(stream, forward_grid(x.shape, w.shape, how), x.data, pack, Outputs<T>{end, how.relu, y.data}, workspace);
+    convolve(stream, grid, x.data, pack, Outputs<T>{end, how.relu, y.data}, workspace);
 }
 
 template <class T>
@@ -210,7 +215,10 @@ void conv_backward_input(Stream stream, View<const T> dy, View<const T> w, Conv 
 }
 
 std::int64_t conv_forward_workspace(Stream stream, Shape x, Shape w, Conv how) {
-    return workspace_of(stream, forward_grid(x, w, how));
+    const ConvGrid grid = forward_grid(x, w, how);
+    const std::int64_t products = workspace_of(stream, grid);
+    return conv_tiles_serve(stream.pool->isa(), grid) ? std::max(products, conv_forward_tiles_workspace(stream, grid))
+                                                      : products;
 }
 
 std::int64_t conv_backward_input_workspace(Stream stream, Shape x, Shape w, Conv how) {

@@ -35,7 +35,11 @@ typedef std::uint16_t LooseHalves __attribute__((vector_size(lanes * 2), aligned
     const Halves h = *reinterpret_cast<const LooseHalves*>(p);
     return reinterpret_cast<Vector>(__builtin_convertvector(h, Words) << 16);
 }
-[[gnu::always_inline]] inline float load_one(const float* p) { return *p; }
+[[gnu::always_inline]] inline float load_one(const float* p) {
+    float v;
+    __builtin_memcpy(&v, p, sizeof v);  // there may be a pair of bf16 (conv_tiles.cpp)
+    return v;
+}
 [[gnu::always_inline]] inline float load_one(const bf16* p) {
     return __builtin_bit_cast(float, std::uint32_t{p->bits} << 16);
 }

@@ -3,9 +3,11 @@
 
 namespace star {
 
-enum class Isa { baseline, avx2, avx512 };  // x86-64-v2 (SSE4.2); AVX2 + FMA; AVX-512 F, BW, DQ, VL
+/// x86-64-v2 (SSE4.2); AVX2 + FMA; AVX-512 F, BW, DQ, VL; those and matrix tiles of bf16 (AMX). Each includes those
+/// before it.
+enum class Isa { baseline, avx2, avx512, amx };
 
 Isa best_isa();             ///< The best this processor and operating system offer.
-const char* isa_name(Isa);  ///< "sse4.2", "avx2", "avx512".
+const char* isa_name(Isa);  ///< "sse4.2", "avx2", "avx512", "amx".
 
 }  // namespace star

@@ -12,6 +12,7 @@ namespace star {
 
 const NoiseKernels& noise_kernels(Isa isa) {
     switch (isa) {
+        case Isa::amx:
         case Isa::avx512:
             return avx512::noise_kernels;
         case Isa::avx2:

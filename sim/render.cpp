@@ -12,6 +12,7 @@ namespace star {
 
 const RenderKernels& render_kernels(Isa isa) {
     switch (isa) {
+        case Isa::amx:
         case Isa::avx512:
             return avx512::render_kernels;
         case Isa::avx2:

@@ -19,7 +19,7 @@ struct Common {
     bool dump_config = false, overwrite = false, quiet = false, verbose = false;
     std::uint64_t seed = 1;
     int threads = 0;
-    std::string device = "auto", command_line;
+    std::string device = "auto", precision = "auto", command_line;
 
     void add_to(CLI::App& app);
     Console console() const;
@@ -35,10 +35,16 @@ struct Common {
     std::vector<Card> provenance() const;
 };
 
-/// Calls f.operator()<T>() with the type of activations that a device computes in: float on a CPU, bf16 on CUDA.
+template <class T>
+inline constexpr const char* activations_name = std::is_same_v<T, bf16> ? "bf16" : "float";
+
+/// Calls f.operator()<T>() with the type of the network's activations: what --precision says, and for auto float on a
+/// CPU, bf16 on CUDA. Throws as chosen_device().
 template <class F>
-auto with_activations(Device device, F&& f) {
-    return device.kind == Device::Kind::cuda ? f.template operator()<bf16>() : f.template operator()<float>();
+auto with_activations(const Common& common, F&& f) {
+    const bool half =
+        common.precision == "bf16" || (common.precision == "auto" && common.chosen_device().kind == Device::Kind::cuda);
+    return half ? f.template operator()<bf16>() : f.template operator()<float>();
 }
 
 /// --overwrite is for old outputs, not for what this run reads: Error (Fault::usage) if an output is the same file as

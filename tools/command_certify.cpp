@@ -126,7 +126,7 @@ Command add_certify(CLI::App& program, Common& common) {
                     one.catalogue.output = image.output(one.catalogue.output);
                     PlaneOptions& planes = one.detection.image.planes;
                     for (std::string* input : {&planes.mask, &planes.weight}) *input = image.input(*input);
-                    return with_activations(common.chosen_device(), [&]<class T>() { return certify<T>(one, common); });
+                    return with_activations(common, [&]<class T>() { return certify<T>(one, common); });
                 });
             }};
 }

@@ -86,7 +86,7 @@ Command add_detect(CLI::App& program, Common& common) {
                         *output = image.output(*output);
                     PlaneOptions& planes = one.detection.image.planes;
                     for (std::string* input : {&planes.mask, &planes.weight}) *input = image.input(*input);
-                    return with_activations(common.chosen_device(), [&]<class T>() { return detect<T>(one, common); });
+                    return with_activations(common, [&]<class T>() { return detect<T>(one, common); });
                 });
             }};
 }

@@ -237,10 +237,9 @@ int evaluate_command(const Options& o, const Common& common) {
         if (!path->empty()) file->emplace(*path, common.overwrite);
 
     const Trial trial =
-        o.simulate
-            ? with_activations(common.chosen_device(),
-                               [&]<class T>() { return simulate_and_detect<T>(o, common, console, *model, *setup); })
-            : read_catalogues(o);
+        o.simulate ? with_activations(
+                         common, [&]<class T>() { return simulate_and_detect<T>(o, common, console, *model, *setup); })
+                   : read_catalogues(o);
     if (trial.fields.empty()) return interrupt::exit_code();
     const ScoreReport report = score(trial, common.seed);
     if (o.json != "-" && o.csv != "-" && o.html != "-") std::fputs(report.text().c_str(), stdout);

@@ -1,6 +1,8 @@
 // Options, opening, cards, tables.
 #include "tools/detection_run.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -164,6 +166,7 @@ std::vector<Card> DetectionRun<T>::cards(const ImageFound& found) const {
             cards.push_back({key, value.value, std::string(words) + ", from the " + value.source});
     if (!o.magnitude_system.empty()) cards.push_back({"MAGSYS", o.magnitude_system, ""});
     cards.push_back({"DEVICE", device_name(stream_), ""});
+    cards.push_back({"PRECISN", std::string(activations_name<T>), "of the network's activations"});
     return cards;
 }
 
@@ -193,13 +196,14 @@ template <class T>
 std::string DetectionRun<T>::key() const {
     const DetectionOptions& o = options_;
     const ObservationOptions& i = o.image;
-    return fmt::format("{} {} {} {} [{}] {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}",
-                       version(), commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
-                       device_name(stream_), model_.procedure.threshold, model_.procedure.orientations, i.planes.mask,
-                       i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
-                       i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what,
-                       fmt::join(o.stars.psf.origin, ","), o.stars.psf_blur, o.stars.psf_error, o.stars.limits.min_snr,
-                       o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
+    const auto parts = std::tuple(
+        version(), commit(), image_.datasum, image_.number, image_.width, image_.height, model_.sha256,
+        device_name(stream_), activations_name<T>, model_.procedure.threshold, model_.procedure.orientations,
+        i.planes.mask, i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
+        i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what,
+        fmt::format("{}", fmt::join(o.stars.psf.origin, ",")), o.stars.psf_blur, o.stars.psf_error,
+        o.stars.limits.min_snr, o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
+    return fmt::format("{}", fmt::join(parts, "|"));
 }
 
 template class DetectionRun<float>;

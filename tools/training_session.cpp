@@ -274,8 +274,7 @@ int TrainingSession<T>::run() {
 }  // namespace
 
 int run_training(const TrainingOptions& options, const Common& common, const Config& config) {
-    return with_activations(common.chosen_device(),
-                            [&]<class T>() { return TrainingSession<T>(options, common, config).run(); });
+    return with_activations(common, [&]<class T>() { return TrainingSession<T>(options, common, config).run(); });
 }
 
 }  // namespace star
