@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/check.h"
+#include "sim/median_filter.h"
 
 namespace star {
 namespace {
@@ -25,16 +26,7 @@ struct Plane {
 
 Plane median(const Plane& in, int radius) {
     Plane out(in.w, in.h);
-    std::vector<float> window(std::size_t((2 * radius + 1) * (2 * radius + 1)));
-    const auto middle = window.begin() + std::ptrdiff_t(window.size() / 2);
-    for (int y = 0; y < in.h; ++y)
-        for (int x = 0; x < in.w; ++x) {
-            auto to = window.begin();
-            for (int dy = -radius; dy <= radius; ++dy)
-                for (int dx = -radius; dx <= radius; ++dx) *to++ = in.at(y + dy, x + dx);
-            std::nth_element(window.begin(), middle, window.end());
-            out(y, x) = *middle;
-        }
+    out.v = median_filter(best_isa(), in.v, in.w, in.h, radius);
     return out;
 }
 
@@ -48,15 +40,25 @@ float laplacian(const Plane& p, int y, int x) {
 
 // The largest within two pixels along each axis.
 Plane largest(const Plane& in) {
+    constexpr int reach = 2;
     Plane rows(in.w, in.h), out(in.w, in.h);
-    for (int y = 0; y < in.h; ++y)
-        for (int x = 0; x < in.w; ++x)
-            for (int d = -2; d <= 2; ++d)
-                rows(y, x) = d == -2 ? in.at(y, x + d) : std::max(rows(y, x), in.at(y, x + d));
-    for (int y = 0; y < in.h; ++y)
-        for (int x = 0; x < in.w; ++x)
-            for (int d = -2; d <= 2; ++d)
-                out(y, x) = d == -2 ? rows.at(y + d, x) : std::max(out(y, x), rows.at(y + d, x));
+    std::vector<float> line(std::size_t(in.w + 2 * reach));
+    for (int y = 0; y < in.h; ++y) {
+        for (int x = -reach; x < in.w + reach; ++x) line[std::size_t(x + reach)] = in.at(y, x);
+        float* const to = &rows(y, 0);
+        for (int x = 0; x < in.w; ++x) {
+            const float* const l = line.data() + x;
+            to[x] = std::max(std::max(std::max(l[0], l[1]), std::max(l[2], l[3])), l[4]);
+        }
+    }
+    for (int y = 0; y < in.h; ++y) {
+        float* const to = &out(y, 0);
+        std::copy_n(&rows(y, 0), in.w, to);
+        for (int d = -reach; d <= reach; ++d) {
+            const float* const from = &rows(std::clamp(y + d, 0, in.h - 1), 0);
+            for (int x = 0; x < in.w; ++x) to[x] = std::max(to[x], from[x]);
+        }
+    }
     return out;
 }
 
