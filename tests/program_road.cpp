@@ -33,6 +33,32 @@ TEST_CASE("road: simulate, detect, evaluate, info") {
         CHECK(found.find(card) != std::string::npos);
 }
 
+TEST_CASE("road: the network computes in what --precision says") {
+    const Bench b;
+    put_tiny_model(b);
+    b.must("simulate -q -o field.fits --width 150 --height 100");
+    const auto precision = [&](const std::string& options) {
+        b.must("detect -q field.fits -o found.fits --overwrite" + tiny + options);
+        const std::string found = b.get("found.fits"), key = "PRECISN = '";
+        const std::size_t at = found.find(key);
+        return at == std::string::npos ? "" : found.substr(at + key.size(), 5);
+    };
+    CHECK(precision("--precision float --device cpu") == "float");
+    const auto exact = read_blends(b / "found.fits");
+    CHECK(precision("--precision bf16 --device cpu") == "bf16 ");
+    const auto rounded = read_blends(b / "found.fits");
+    CHECK(precision("--device cpu") == "float");
+    CHECK(read_blends(b / "found.fits").size() == exact.size());
+    // bf16 keeps 8 bits: scores move by a few per cent of themselves, some over the threshold.
+    REQUIRE(!exact.empty());
+    CHECK(std::fabs(double(rounded.size()) - double(exact.size())) < 0.2 * double(exact.size()) + 5);
+    bool same = rounded.size() == exact.size();
+    for (std::size_t i = 0; same && i < exact.size(); ++i) same = rounded[i].score == exact[i].score;
+    CHECK(!same);
+    b.refused("detect field.fits -o no.fits" + tiny + "--precision half", 2, {"--precision"});
+    b.must("evaluate -q --model m.safetensors --fields 1 --side 64 --precision bf16");
+}
+
 TEST_CASE("road: everything written is clean") {
     const Bench b;
     put_tiny_model(b);

@@ -150,6 +150,7 @@ inline std::vector<ConvCase> conv_cases() {
         {"box head", {1, 4, 4, 256}, 40, 3, 3, {1, 1}},
         {"5 by 5", {1, 8, 9, 24}, 24, 5, 5, {1, 2}},
         {"several chunks of pixels, several images", {2, 33, 32, 8}, 12, 3, 3, {1, 1}},
+        {"whole tiles that lie side by side", {2, 12, 16, 64}, 40, 1, 1, {1, 0}},
         {"depth just below a block", {1, 4, 4, 255}, 16, 1, 1, {1, 0}},
         {"depth of a block", {1, 4, 4, 256}, 16, 1, 1, {1, 0}},
         {"depth just above a block", {1, 4, 4, 257}, 16, 1, 1, {1, 0}},
