@@ -249,7 +249,7 @@ void run(const Options& options) {
     const StreamOwner stream(options.device, &pool);
     MatrixProduct product(stream);
     const Top top = top_of(stream, product);
-    std::printf("%s, %d threads, %s; percent of the ceiling measured in turns with each row%s\n",
+    std::printf("%s, %d threads, %s; percent of the float ceiling measured in turns with each row%s\n",
                 device_name(stream).c_str(), pool.threads(), options.bf16 ? "bf16" : "float",
                 top.processor ? ", and the same in processor time" : "");
     std::printf("paper: RetinaNet ResNet-50-FPN, 800x800 px, batch %d; native: 128x128 px, batch %d\n\n", options.batch,

@@ -1,32 +1,12 @@
 // The forward convolution of bf16 on a processor's matrix tiles (Intel's AMX): products of bf16 pairs, summed in float.
-// conv_tiles.cpp cuts the work into items; conv_tiles_amx.cpp is one thread's work on memory that it is given.
+// conv_tiles.cpp cuts the work into items of one thread; conv_tiles_amx.cpp does them.
 #pragma once
 #include "kernels/conv_plan.h"
+#include "kernels/conv_tiles_amx.h"
 
 namespace star {
 
-/// A tile holds 16 rows of 32 bf16 of the depth, or 16 columns of 16 pairs of it, or 16 x 16 sums.
-inline constexpr int tile_side = 16, tile_depth = 32;
-
-/// out[m, n] = sum over d of a(m, d) b(d, n) + bias[n] + residual[m, n], max(., 0) if relu, rounded once, for `rows`
-/// pixels m and `columns` channels n, each written at out[out_at[m] + n].
-struct ConvTiles {
-    const bf16* a;        ///< row m at a + m * stride, 32 * steps long; whole tiles of rows may be read
-    std::int64_t stride;  ///< elements
-    const float* b;       ///< panels of 16 columns; of each, `steps` tiles of 16 rows of 16 pairs
-    int rows, steps, columns;
-    bf16* out;
-    const std::int64_t* out_at;
-    const float* bias;     ///< or null
-    const bf16* residual;  ///< at out_at; or null
-    bool relu;
-};
-
-namespace amx {
-void conv_multiply(const ConvTiles&);
-}
-
-/// Whether conv_forward of bf16 goes this way: on Isa::amx, for an even depth (any but one channel's).
+/// Whether conv_forward of bf16 goes this way: on Isa::amx, for an even depth (R S C).
 bool conv_tiles_serve(Isa isa, const ConvGrid& grid);
 void conv_forward_tiles(Stream, const ConvGrid&, const bf16* x, const bf16* w, const ConvEnd<bf16>&, bool relu, bf16* y,
                         std::byte* workspace);

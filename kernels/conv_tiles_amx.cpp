@@ -1,5 +1,6 @@
 // Two by two tiles of sums, of which each tile of pixels and of weights that is loaded serves two.
-#include "kernels/conv_tiles.h"
+#include "kernels/conv_tiles_amx.h"
+
 #include "kernels/conv_vector.h"
 
 namespace star::amx {
@@ -70,8 +71,9 @@ void finish(const ConvTiles& p, const float* sums, int first, int rows, int colu
 }  // namespace
 
 void conv_multiply(const ConvTiles& p) {
-    const Configuration configuration;
+    static constexpr Configuration configuration;
     _tile_loadconfig(&configuration);
+    asm volatile("" ::: "memory");  // GCC doesn't know that loading a tile reads what was written before
     alignas(64) float sums[2 * tile_side * 2 * tile_side];
     for (int column = 0; column < p.columns; column += 2 * tile_side) {
         const float* const b = p.b + std::int64_t{column} * p.steps * tile_side;

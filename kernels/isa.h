@@ -7,7 +7,8 @@ namespace star {
 /// before it.
 enum class Isa { baseline, avx2, avx512, amx };
 
-Isa best_isa();             ///< The best this processor and operating system offer.
+/// The best this processor and operating system offer. Asks Linux, once, for the process to use matrix tiles.
+Isa best_isa();
 const char* isa_name(Isa);  ///< "sse4.2", "avx2", "avx512", "amx".
 
 }  // namespace star

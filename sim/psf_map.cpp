@@ -2,6 +2,7 @@
 #include "sim/psf_map.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/check.h"
 
@@ -71,7 +72,18 @@ PsfMap PsfMap::part(int column, int row) const {
     return p;
 }
 
+double PsfMap::least_blur() const {
+    const Psf& psf = nodes_->middle;
+    const double bytes = double(nodes_->psfs.size()) * table_bytes(psf);
+    const double finer = std::floor(std::sqrt(std::max(1.0, most_bytes / bytes)));  // samples in place of one
+    return std::max(Psf::least_blur, finer > 1 ? 1 / (finer * psf.oversampling()) : 1.0 / psf.oversampling());
+}
+
 PsfMap PsfMap::blurred(double sigma) const {
+    if (sigma == 0) return *this;
+    if (sigma < least_blur())
+        fail(Fault::input, "PSF: a blur of ", sigma, " px needs tables of more than ", std::int64_t(most_bytes / 1e6),
+             " MB; from ", least_blur(), " px on it can be had");
     PsfMap p = *this;
     Nodes n = *nodes_;
     n.middle = n.middle.convolved_gaussian(sigma);

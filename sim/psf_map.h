@@ -45,8 +45,10 @@ public:
     /// Of the part of the image that begins at its pixel (column, row).
     PsfMap part(int column, int row) const;
 
-    /// This map seen through a Gaussian (Psf::convolved_gaussian).
+    /// This map seen through a Gaussian (Psf::convolved_gaussian): 0, or from least_blur() on. Throws Error
+    /// (Fault::input) for less: a narrow Gaussian wants finer tables, which together may take 1 GB.
     PsfMap blurred(double sigma_px) const;
+    double least_blur() const;  ///< px; at least Psf::least_blur
 
     LocalPsf at(double x, double y) const;  ///< px, pixel edges of the image
     const Psf& middle() const { return nodes_->middle; }

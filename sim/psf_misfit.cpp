@@ -20,7 +20,8 @@ constexpr double stamp_loss = 1e-4;
 constexpr double starlike = 0.5;                                // misfit; more is a cosmic ray, a hot pixel, a galaxy
 constexpr int fitted = 4;                                       // numbers of a star
 constexpr double telling = 3, tenth = 1.28, significant = 3.5;  // in standard errors
-constexpr double most_blur = 0.5, precision = 0.02;             // FWHM; px
+constexpr double least_blur = 0.05, most_blur = 0.5;            // FWHM
+constexpr double precision = 0.02;                              // px
 constexpr double improvement = 0.8;                             // of the misfit, that a blur must bring
 
 struct Judged {
@@ -54,25 +55,26 @@ void for_pixels(const MeasuredImage& image, const FitPixels& p, const FitStar& s
 // The image's stars, whatever PSF they are fitted with.
 struct Witnesses {
     const MeasuredImage& image;
-    double electrons_per_unit;
+    double electrons_per_unit, fwhm;  // px: of what is looked at, whatever the PSF
     StarSelection selection;
 
     // Stars that are alone within so many FWHM.
     Witnesses(const MeasuredImage& of, double saturate, double per_unit, const PsfMap& psf, double within)
-        : image(of), electrons_per_unit(per_unit) {
+        : image(of), electrons_per_unit(per_unit), fwhm(psf.middle().fwhm()) {
         PsfMeasure how;
-        how.radius = std::clamp(int(std::ceil(within * psf.middle().fwhm())), 6, 50);
+        how.radius = std::clamp(int(std::ceil(within * fwhm)), 6, 50);
         how.max_stars = most_stars, how.saturate = saturate;
         selection = select_stars(image, how);
     }
 
-    std::optional<Judged> judge(const IsolatedStar& isolated, const PsfMap& psf, double fwhm, FisherStamp& stamp) const;
-    // Of the stars that can tell; fewer than least_stars of them: none can.
-    std::vector<Judged> judge(const PsfMap& psf, double fwhm) const;
+    std::optional<Judged> judge(const IsolatedStar& isolated, const PsfMap& psf, FisherStamp& stamp) const;
+    // Keeps the stars that can tell; fewer than least_stars of them: none can.
+    std::vector<Judged> choose(const PsfMap& psf);
+    // Of each of those; what no longer fits at all is none.
+    std::vector<Judged> judge(const PsfMap& psf) const;
 };
 
-std::optional<Judged> Witnesses::judge(const IsolatedStar& isolated, const PsfMap& psf, double fwhm,
-                                       FisherStamp& stamp) const {
+std::optional<Judged> Witnesses::judge(const IsolatedStar& isolated, const PsfMap& psf, FisherStamp& stamp) const {
     FitPixels p = around(image, isolated, int(std::ceil(sees * fwhm)) + 2);
     FitStar star{isolated.x + 0.5, isolated.y + 0.5, isolated.flux};
     const LocalPsf local = psf.at(star.x, star.y);
@@ -96,31 +98,56 @@ std::optional<Judged> Witnesses::judge(const IsolatedStar& isolated, const PsfMa
         squares += r * r, noise += v, noise2 += v * v, light += own * own, ++n;
     });
     if (n <= fitted || !(light > 0)) return std::nullopt;
-    const Judged j{(squares - (1 - double(fitted) / n) * noise) / light, std::sqrt(2 * noise2) / light};
-    return j.misfit < starlike * starlike ? std::optional(j) : std::nullopt;
+    return Judged{(squares - (1 - double(fitted) / n) * noise) / light, std::sqrt(2 * noise2) / light};
 }
 
-std::vector<Judged> Witnesses::judge(const PsfMap& psf, double fwhm) const {
+std::vector<Judged> Witnesses::choose(const PsfMap& psf) {
+    struct Candidate {
+        IsolatedStar star;
+        Judged judged;
+    };
+    FisherStamp stamp(psf.middle(), stamp_loss);
+    std::vector<Candidate> list;
+    for (const IsolatedStar& isolated : selection.stars)
+        if (const auto j = judge(isolated, psf, stamp)) list.push_back({isolated, *j});
+    // Where most are unlike the PSF it isn't they that are no stars.
+    const auto strange = [](const Candidate& c) { return c.judged.misfit >= starlike * starlike; };
+    if (2 * std::size_t(std::count_if(list.begin(), list.end(), strange)) < list.size()) std::erase_if(list, strange);
+    std::sort(list.begin(), list.end(),
+              [](const Candidate& a, const Candidate& b) { return a.judged.error < b.judged.error; });
+    if (int(list.size()) >= least_stars) {
+        const double most = telling * list[least_stars - 1].judged.error;
+        std::erase_if(list, [&](const Candidate& c) { return c.judged.error > most; });
+    }
+    std::vector<Judged> told;
+    selection.stars.clear();
+    for (const Candidate& c : list) selection.stars.push_back(c.star), told.push_back(c.judged);
+    return told;
+}
+
+std::vector<Judged> Witnesses::judge(const PsfMap& psf) const {
     FisherStamp stamp(psf.middle(), stamp_loss);
     std::vector<Judged> list;
-    for (const IsolatedStar& isolated : selection.stars)
-        if (const auto j = judge(isolated, psf, fwhm, stamp)) list.push_back(*j);
-    std::sort(list.begin(), list.end(), [](const Judged& a, const Judged& b) { return a.error < b.error; });
-    if (int(list.size()) < least_stars) return list;
-    const double most = telling * list[least_stars - 1].error;
-    std::erase_if(list, [&](const Judged& j) { return j.error > most; });
+    for (const IsolatedStar& star : selection.stars) list.push_back(judge(star, psf, stamp).value_or(Judged{1, 0}));
     return list;
 }
 
-PsfMisfit misfit_of(const std::vector<Judged>& stars) {
-    if (int(stars.size()) < least_stars) return {int(stars.size()), NAN};
-    const double usual = stars[stars.size() / 2].error;
+// What the best stars leave, of the light, squared: below 0 by noise.
+double tenth_part(const std::vector<Judged>& stars) {
     std::vector<double> misfits;
     for (const Judged& j : stars) misfits.push_back(j.misfit + tenth * j.error);
     const auto best = misfits.begin() + std::ptrdiff_t(misfits.size() / 10);
     std::nth_element(misfits.begin(), best, misfits.end());
-    const double told = significant * usual / std::sqrt(double(misfits.size()));
-    return {int(misfits.size()), *best > told ? std::sqrt(*best) : 0, std::sqrt(told)};
+    return *best;
+}
+
+PsfMisfit misfit_of(const std::vector<Judged>& stars, int least) {
+    const int n = int(stars.size());
+    if (n < least) return {n};
+    std::vector<double> errors;
+    for (const Judged& j : stars) errors.push_back(j.error);
+    const double told = significant * median(errors) / std::sqrt(double(n)), best = tenth_part(stars);
+    return {n, best > told ? std::sqrt(best) : 0, std::sqrt(told)};
 }
 
 // The mean misfit of the better half.
@@ -129,29 +156,27 @@ double better_half(const std::vector<Judged>& stars) {
     for (const Judged& j : stars) misfits.push_back(j.misfit);
     std::sort(misfits.begin(), misfits.end());
     const std::size_t half = (misfits.size() + 1) / 2;
-    return half ? std::accumulate(misfits.begin(), misfits.begin() + std::ptrdiff_t(half), 0.0) / double(half)
-                : INFINITY;
+    return std::accumulate(misfits.begin(), misfits.begin() + std::ptrdiff_t(half), 0.0) / double(half);
 }
 
 }  // namespace
 
 PsfMisfit psf_misfit(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf) {
-    const PsfMisfit m =
-        misfit_of(Witnesses(image, saturate, electrons_per_unit, psf, alone).judge(psf, psf.middle().fwhm()));
-    return m.stars < least_for_misfit ? PsfMisfit{m.stars} : m;
+    return misfit_of(Witnesses(image, saturate, electrons_per_unit, psf, alone).choose(psf), least_for_misfit);
 }
 
 PsfBlur psf_blur(const MeasuredImage& image, double saturate, double electrons_per_unit, const PsfMap& psf,
                  double usual) {
-    const Witnesses witnesses(image, saturate, electrons_per_unit, psf, nearly_alone);
-    const double fwhm = psf.middle().fwhm();  // the pixels that are looked at stay the same
+    Witnesses witnesses(image, saturate, electrons_per_unit, psf, nearly_alone);
+    const std::vector<Judged> sharp = witnesses.choose(psf);
     PsfBlur none;
-    none.sharp = none.blurred = misfit_of(witnesses.judge(psf, fwhm));
+    none.sharp = none.blurred = misfit_of(sharp, least_stars);
     if (!(none.sharp.error > usual)) return none;
     // Golden section search in sigma^2, in which a misfit is a parabola.
-    const auto left = [&](double square) { return better_half(witnesses.judge(psf.blurred(std::sqrt(square)), fwhm)); };
-    const double golden = 0.5 * (std::sqrt(5.0) - 1);
-    double low = Psf::least_blur * Psf::least_blur, high = most_blur * most_blur * fwhm * fwhm;
+    const auto left = [&](double square) { return better_half(witnesses.judge(psf.blurred(std::sqrt(square)))); };
+    const double golden = 0.5 * (std::sqrt(5.0) - 1), least = std::max(least_blur * witnesses.fwhm, psf.least_blur());
+    double low = least * least, high = std::pow(most_blur * witnesses.fwhm, 2);
+    if (!(low < high)) return none;
     double a = high - golden * (high - low), b = low + golden * (high - low), at_a = left(a), at_b = left(b);
     while (std::sqrt(high) - std::sqrt(low) > precision) {
         if (at_a < at_b) {
@@ -164,8 +189,9 @@ PsfBlur psf_blur(const MeasuredImage& image, double saturate, double electrons_p
     }
     PsfBlur found = none;
     found.sigma = std::sqrt(at_a < at_b ? a : b);
-    found.blurred = misfit_of(witnesses.judge(psf.blurred(found.sigma), fwhm));
-    return found.blurred.error < improvement * found.sharp.error ? found : none;
+    const std::vector<Judged> blurred = witnesses.judge(psf.blurred(found.sigma));
+    found.blurred = misfit_of(blurred, least_stars);
+    return tenth_part(blurred) < improvement * improvement * tenth_part(sharp) ? found : none;
 }
 
 }  // namespace star

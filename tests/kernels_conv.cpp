@@ -3,6 +3,7 @@
 
 #include "kernels/conv.h"
 #include "tests/reference/conv.h"
+#include "tests/skip.h"
 
 using namespace star;
 using namespace star::reference;
@@ -115,6 +116,11 @@ TEST_CASE("every shape, type and instruction set lies within the bound of its su
         check_case<float>(c, true);
         check_case<bf16>(c, true);
     }
+}
+
+TEST_CASE("matrix tiles are among the instruction sets tried") {
+    if (best_isa() < Isa::amx) return test::skip("this processor has none (AMX)");
+    CHECK(instruction_sets().back() == Isa::amx);
 }
 
 TEST_CASE("the reference's gradients are the derivatives of its forward") {

@@ -59,8 +59,10 @@ TEST_CASE("real images: JWST's brightest star is one, and its lobed halo none") 
     INFO(o.err);
     CHECK(says(o, "are broader than the PSF"));  // it has no charge diffusion and no jitter
     const Table t = read_table(b / "out.fits", "SOURCES");
+    double blur = 0;
     for (const Card& c : t.cards)
-        if (c.key == "PSFBLUR") CHECK(std::get<double>(c.value) == doctest::Approx(0.22).epsilon(0.2));
+        if (c.key == "PSFBLUR") blur = std::get<double>(c.value);
+    CHECK(blur == doctest::Approx(0.22).epsilon(0.2));
     const auto x = t.numbers("X_IMAGE"), y = t.numbers("Y_IMAGE"), flux = t.numbers("FLUX_PSF");
     const auto first = std::size_t(std::max_element(flux.begin(), flux.end()) - flux.begin());
     int core = 0, halo = 0;

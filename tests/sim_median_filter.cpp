@@ -27,7 +27,7 @@ TEST_CASE("median filter: a sort's middle, for any size, radius and instruction 
                     std::sort(window.begin(), window.end());
                     want.push_back(window[window.size() / 2]);
                 }
-            for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx})
+            for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
                 if (isa <= best_isa()) {
                     CAPTURE(w);
                     CAPTURE(radius);

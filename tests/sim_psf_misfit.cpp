@@ -118,4 +118,16 @@ TEST_CASE("a PSF's blur: what the stars are broader by, found from bright and fr
     CHECK(narrow.sharp.error > 0.01);
     CHECK(blur(field(pool, sharp, 1e5, 1.2, 24), sharp).sigma == 0);
     CHECK(blur(field(pool, sharp, 30, 0, 0), sharp).sigma == 0);  // too faint to tell
+    // Much too narrow: not one star is like it, and it still is the PSF that is wrong.
+    const Field wide = field(pool, Psf::moffat(4.5, 3, {0, 20}), 1e5, 0, 0);
+    CHECK(misfit(wide, sharp).error > 0.3);
+    // Other wings are no blur: from bright stars on one is only taken if it has lowered the misfit by a fifth.
+    const Psf wrong = Psf::moffat(2.0, 2, {0, 20});
+    for (double flux : {3e3, 4e3, 6e3, 8e3, 1.2e4}) {
+        const PsfBlur b = blur(field(pool, wrong, flux, 0, 0), Psf::moffat(2.0, 2.6, {0, 20}));
+        MESSAGE("other wings, ", flux, " electrons: ", b.sharp.error, " (limit ", b.sharp.limit, "), blur ", b.sigma,
+                " leaves ", b.blurred.error);
+        if (b.blurred.error > 0 && b.sigma > 0) CHECK(b.blurred.error < 0.8 * b.sharp.error);
+        CHECK((b.sigma == 0 || b.sharp.error > 0.01));
+    }
 }

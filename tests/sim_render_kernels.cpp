@@ -17,7 +17,7 @@ namespace {
 
 std::vector<Isa> offered() {
     std::vector<Isa> all;
-    for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::amx})
+    for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
         if (isa <= best_isa()) all.push_back(isa);
     return all;
 }

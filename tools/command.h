@@ -39,7 +39,7 @@ template <class T>
 inline constexpr const char* activations_name = std::is_same_v<T, bf16> ? "bf16" : "float";
 
 /// Calls f.operator()<T>() with the type of the network's activations: what --precision says, and for auto float on a
-/// CPU, bf16 on CUDA. Throws as chosen_device().
+/// CPU, bf16 on CUDA; then throws as chosen_device().
 template <class F>
 auto with_activations(const Common& common, F&& f) {
     const bool half =

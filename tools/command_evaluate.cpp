@@ -47,8 +47,9 @@ struct Trial {
 
 Trial read_catalogues(const Options& o) {
     if (o.catalogues.size() != o.truths.size())
-        fail(Fault::usage, "evaluate: each catalogue needs a file after --truth, in the same order; given are ",
-             o.catalogues.size(), " and ", o.truths.size());
+        fail(Fault::usage,
+             "evaluate: each catalogue needs a truth, in the same order: CATALOGUES --truth TRUTHS; given are ",
+             o.catalogues.size(), " and, after --truth, ", o.truths.size());
     Trial trial;
     trial.fwhm = o.fwhm;
     bool all_have_stars = true;
@@ -262,7 +263,7 @@ Command add_evaluate(CLI::App& program, Common& common) {
     auto o = std::make_shared<Options>();
     app->add_option(
         "catalogue", o->catalogues,
-        "Catalogues, each with a --truth: FITS with BLENDS, or of another program: FITS_LDAC and other FITS "
+        "Catalogues, to be named before --truth: FITS with BLENDS, or of another program: FITS_LDAC and other FITS "
         "tables, ASCII_HEAD, CSV, ECSV");
     app->add_option("--truth", o->truths,
                     "What `starblend simulate` wrote, a file for each catalogue, in their order: cat/*.fits --truth "

@@ -201,7 +201,7 @@ std::string DetectionRun<T>::key() const {
         device_name(stream_), activations_name<T>, model_.procedure.threshold, model_.procedure.orientations,
         i.planes.mask, i.planes.mask_bits, i.planes.weight, i.planes.weight_type, i.exptime, i.exposures, i.gain,
         i.read_noise, i.zeropoint, i.magnitude_system, i.saturate, o.stars.psf.what,
-        fmt::format("{}", fmt::join(o.stars.psf.origin, ",")), o.stars.psf_blur, o.stars.psf_error,
+        fmt::format("{}", fmt::join(o.stars.psf.origin, ",")), stars_.psf_blur, stars_.psf_error,
         o.stars.limits.min_snr, o.stars.limits.second_snr, int(o.cosmic_rays), sizeof(Source) + sizeof(Blend));
     return fmt::format("{}", fmt::join(parts, "|"));
 }

@@ -122,6 +122,8 @@ void TrainingSession<T>::resume() {
              checkpoint_path_, "` shows it");
     if (value("seed") != std::to_string(seed_))
         fail(Fault::usage, checkpoint_path_, ": was made with --seed ", value("seed"));
+    if (const auto at = file.metadata.find("precision"); at != file.metadata.end() && at->second != activations_name<T>)
+        fail(Fault::usage, checkpoint_path_, ": was made with --precision ", at->second);
     std::map<std::string, NamedTensor> tensors;
     for (const Tensor& t : file.tensors) tensors[t.name] = {t.name, t.shape, to_floats(t)};
     const auto find = [&](const std::string& name) {
@@ -145,6 +147,7 @@ std::map<std::string, std::string> TrainingSession<T>::metadata() const {
     std::map<std::string, std::string> about = options_.metadata;
     about.insert({{"config", config_},
                   {"seed", std::to_string(seed_)},
+                  {"precision", activations_name<T>},
                   {"step", std::to_string(trainer_->steps_done())},
                   {"fields", std::to_string(trainer_->steps_done() * run_.how.batch)},
                   {"program", std::string(program) + " " + version()},
