@@ -8,30 +8,12 @@ namespace star {
 
 template <>
 const ConvKernels<float>& conv_kernels(Isa isa) {
-    switch (isa) {
-        case Isa::amx:
-        case Isa::avx512:
-            return avx512::conv_kernels_float;
-        case Isa::avx2:
-            return avx2::conv_kernels_float;
-        case Isa::baseline:
-            break;
-    }
-    return baseline::conv_kernels_float;
+    return of_isa(isa, baseline::conv_kernels_float, avx2::conv_kernels_float, avx512::conv_kernels_float);
 }
 
 template <>
 const ConvKernels<bf16>& conv_kernels(Isa isa) {
-    switch (isa) {
-        case Isa::amx:
-        case Isa::avx512:
-            return avx512::conv_kernels_bf16;
-        case Isa::avx2:
-            return avx2::conv_kernels_bf16;
-        case Isa::baseline:
-            break;
-    }
-    return baseline::conv_kernels_bf16;
+    return of_isa(isa, baseline::conv_kernels_bf16, avx2::conv_kernels_bf16, avx512::conv_kernels_bf16);
 }
 
 namespace {

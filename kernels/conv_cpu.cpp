@@ -8,10 +8,6 @@
 namespace star {
 namespace {
 
-// One item's pixels. A depth block of them stays in a second-level cache of 512 KB while all panels pass, each of which
-// stays in the first-level cache meanwhile. A run of conv_runs(), so that an item finds its own moments.
-constexpr int item_pixels = 128;
-static_assert(conv_runs({1, item_pixels, 1, 1}).rows_per_run == item_pixels);
 constexpr int least_channels = 8;  // in memory for a pixel to be read where it lies: its pointers must pay
 
 /// One thread's memory.
@@ -34,21 +30,19 @@ struct Plan {
           direct(is_float && grid.source.c >= least_channels),
           blocks(direct ? ConvBlocks(grid.taps_h * grid.taps_w, grid.source.c) : ConvBlocks(1, grid.depth())),
           panels(grid.out.c, lanes),
-          groups(threads == 1
-                     ? 1
-                     : int(std::min<std::int64_t>(panels.count(), ceil_div(std::int64_t{8} * threads, rows())))) {}
+          groups(conv_groups(rows(), panels.count(), threads)) {}
 
-    std::int64_t rows() const { return ceil_div(grid.pixels(), std::int64_t{item_pixels}); }
+    std::int64_t rows() const { return ceil_div(grid.pixels(), std::int64_t{conv_item_pixels}); }
     std::int64_t items() const { return rows() * groups; }
     float* weights(Carve& from) const { return from.take<float>(std::int64_t{grid.depth()} * panels.padded); }
     Worker worker(Carve& from) const {
-        return {from.take<ConvPixel>(item_pixels),
-                from.take<std::int64_t>(item_pixels),
-                from.take<std::int64_t>(item_pixels),
-                from.take<const float*>(std::int64_t{item_pixels} * std::max(1, blocks.taps.part)),
+        return {from.take<ConvPixel>(conv_item_pixels),
+                from.take<std::int64_t>(conv_item_pixels),
+                from.take<std::int64_t>(conv_item_pixels),
+                from.take<const float*>(std::int64_t{conv_item_pixels} * std::max(1, blocks.taps.part)),
                 from.take<float>(direct ? grid.source.c : 0),
-                from.take<float>(direct ? 0 : item_pixels * conv_block_stride),
-                from.take<float>(direct ? 0 : item_pixels * panels.padded)};
+                from.take<float>(direct ? 0 : conv_item_pixels * conv_block_stride),
+                from.take<float>(direct ? 0 : conv_item_pixels * panels.padded)};
     }
     std::int64_t bytes(int threads) const {
         Carve count(nullptr);
@@ -107,8 +101,8 @@ void set_left(const Plan& plan, const ConvKernels<T>& kernels, const T* source, 
 template <class T>
 void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* source, const float* weights,
                    const Outputs<T>& out, const Worker& worker, std::int64_t item) {
-    const std::int64_t first = item / plan.groups * item_pixels;
-    const int count = int(std::min<std::int64_t>(plan.grid.pixels() - first, item_pixels));
+    const std::int64_t first = item / plan.groups * conv_item_pixels;
+    const int count = int(std::min<std::int64_t>(plan.grid.pixels() - first, conv_item_pixels));
     const int group = int(item % plan.groups), panels = plan.panels.count();
     const int begin = panels * group / plan.groups, last = panels * (group + 1) / plan.groups - 1;
     const int column = begin * plan.panels.wide;
@@ -136,7 +130,7 @@ void convolve_item(const Plan& plan, const ConvKernels<T>& kernels, const T* sou
     if (out.end.moments) {  // of what is still in the cache
         const std::int64_t channels = plan.grid.out.c;
         kernels.moments(p.out + first * channels, channels, count, p.columns,
-                        out.end.moments + first / item_pixels * 3 * channels + column, channels);
+                        out.end.moments + first / conv_item_pixels * 3 * channels + column, channels);
     }
 }
 

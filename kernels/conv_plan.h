@@ -2,6 +2,8 @@
 // What decides the order of a sum (depth blocks, pixel chunks) depends on the image's shape alone; what only decides
 // who does it (items) may also depend on the number of images and threads.
 #pragma once
+#include <algorithm>
+
 #include "kernels/conv.h"
 #include "kernels/conv_simd.h"
 
@@ -32,6 +34,17 @@ struct ConvPixels {
 
 /// at[m] = pixel m's source under a tap (r * taps_w + s), from a channel on; zeros outside the image.
 void point(const ConvGrid&, const ConvPixels&, int tap, int channel, const float** at);
+
+/// Pixels that one item of the forward convolution and the input gradient takes: a depth block of them stays in a
+/// second-level cache of 512 KB while all panels pass, each of which stays in the first-level cache meanwhile. A run of
+/// conv_runs(), so that an item finds its own moments.
+inline constexpr int conv_item_pixels = 128;
+static_assert(conv_runs({1, conv_item_pixels, 1, 1}).rows_per_run == conv_item_pixels);
+
+/// Into how many groups, each an item of its own, the panels of so many items' pixels go to keep the threads busy.
+inline int conv_groups(std::int64_t items, int panels, int threads) {
+    return threads == 1 ? 1 : int(std::min<std::int64_t>(panels, ceil_div(std::int64_t{8} * threads, items)));
+}
 
 /// Bytes handed out front to back, each piece aligned to a cache line. Counts only, while there is no memory.
 class Carve {

@@ -7,9 +7,6 @@
 namespace star {
 namespace {
 
-// One item's pixels: a run of conv_runs(), so that an item finds its own moments.
-constexpr int item_pixels = 128;
-static_assert(conv_runs({1, item_pixels, 1, 1}).rows_per_run == item_pixels);
 constexpr int apart = 32;  // bf16 more than the depth from row to row: other sets of the first-level cache
 
 struct Worker {
@@ -29,15 +26,13 @@ struct Plan {
           panels(ceil_div(g.out.c, tile_side)),
           direct(g.taps_h * g.taps_w == 1 && g.step_in == 1 && g.offset_h == 0 && g.offset_w == 0 &&
                  g.source.c % tile_depth == 0),
-          groups(int(std::min<std::int64_t>(ceil_div(panels, 2), ceil_div(std::int64_t{8} * threads, rows())))) {
-        if (threads == 1) groups = 1;
-    }
-    std::int64_t rows() const { return ceil_div(grid.pixels(), std::int64_t{item_pixels}); }
+          groups(conv_groups(rows(), ceil_div(panels, 2), threads)) {}
+    std::int64_t rows() const { return ceil_div(grid.pixels(), std::int64_t{conv_item_pixels}); }
     std::int64_t panel_size() const { return std::int64_t{steps} * tile_side * tile_side; }  // floats
     std::int64_t stride() const { return std::int64_t{steps} * tile_depth + apart; }
     float* weights(Carve& from) const { return from.take<float>(panel_size() * panels); }
     Worker worker(Carve& from) const {
-        return {from.take<std::int64_t>(item_pixels), from.take<bf16>(item_pixels * stride())};
+        return {from.take<std::int64_t>(conv_item_pixels), from.take<bf16>(conv_item_pixels * stride())};
     }
 };
 
@@ -54,11 +49,13 @@ void fetch(const Plan& plan, const bf16* source, std::int64_t first, int count, 
         const std::int64_t high = std::clamp<std::int64_t>((g.source.w - column) * c, low, run);
         for (int r = 0; r < g.taps_h; ++r) {
             bf16* const at = to + r * run;
-            const bool inside = row + r >= 0 && row + r < g.source.h && high > low;
-            const std::int64_t from = inside ? low : run, until = inside ? high : run;
-            std::fill_n(at, from, bf16{});
-            if (inside) std::memcpy(at + low, image + (row + r) * line + column * c + low, 2 * std::size_t(high - low));
-            std::fill_n(at + until, run - until, bf16{});
+            if (row + r < 0 || row + r >= g.source.h || high == low) {
+                std::fill_n(at, run, bf16{});
+                continue;
+            }
+            std::fill_n(at, low, bf16{});
+            std::memcpy(at + low, image + (row + r) * line + column * c + low, sizeof(bf16) * std::size_t(high - low));
+            std::fill_n(at + high, run - high, bf16{});
         }
         std::fill_n(to + depth, std::int64_t{plan.steps} * tile_depth - depth, bf16{});
     }
@@ -92,8 +89,8 @@ void conv_forward_tiles(Stream stream, const ConvGrid& grid, const bf16* x, cons
     stream.pool->for_each(plan.rows() * plan.groups, [&](std::int64_t item, int worker) {
         Carve mine(workers + worker * one.used());
         const Worker memory = plan.worker(mine);
-        const std::int64_t first = item / plan.groups * item_pixels;
-        const int count = int(std::min<std::int64_t>(grid.pixels() - first, item_pixels));
+        const std::int64_t first = item / plan.groups * conv_item_pixels;
+        const int count = int(std::min<std::int64_t>(grid.pixels() - first, conv_item_pixels));
         const int group = int(item % plan.groups), couples = ceil_div(plan.panels, 2);
         const int begin = couples * group / plan.groups * 2, last = couples * (group + 1) / plan.groups * 2;
         const std::int64_t channels = grid.out.c, column = std::int64_t{begin} * tile_side;
@@ -116,7 +113,7 @@ void conv_forward_tiles(Stream stream, const ConvGrid& grid, const bf16* x, cons
         if (end.moments)
             conv_kernels<bf16>(stream.pool->isa())
                 .moments(y + first * channels + column, channels, count, p.columns,
-                         end.moments + first / item_pixels * 3 * channels + column, channels);
+                         end.moments + first / conv_item_pixels * 3 * channels + column, channels);
     });
 }
 

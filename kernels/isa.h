@@ -9,6 +9,12 @@ enum class Isa { baseline, avx2, avx512, amx };
 
 /// The best this processor and operating system offer. Asks Linux, once, for the process to use matrix tiles.
 Isa best_isa();
+/// What a file compiled once per instruction set (*_simd.cpp) has for this one; tiles have files of their own.
+template <class T>
+const T& of_isa(Isa isa, const T& baseline, const T& avx2, const T& avx512) {
+    return isa >= Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : baseline;
+}
+
 const char* isa_name(Isa);  ///< "sse4.2", "avx2", "avx512", "amx".
 
 }  // namespace star

@@ -11,16 +11,7 @@
 namespace star {
 
 const NoiseKernels& noise_kernels(Isa isa) {
-    switch (isa) {
-        case Isa::amx:
-        case Isa::avx512:
-            return avx512::noise_kernels;
-        case Isa::avx2:
-            return avx2::noise_kernels;
-        case Isa::baseline:
-            break;
-    }
-    return baseline::noise_kernels;
+    return of_isa(isa, baseline::noise_kernels, avx2::noise_kernels, avx512::noise_kernels);
 }
 
 namespace {
@@ -85,7 +76,7 @@ void check_exposure(const Exposure& e) {
     in_range("dark", e.dark, 0, 1e9);
     in_range("read_noise", e.read_noise, 0, 1e6);
     in_range("full_well", e.full_well, 1, 1e12);
-    if (e.drizzle_sigma != 0) in_range("drizzle_sigma", e.drizzle_sigma, 1.0 / 32, 2);
+    if (e.drizzle_sigma != 0) in_range("drizzle_sigma", e.drizzle_sigma, Psf::least_blur, 2);
 }
 
 double electrons(double magnitude, const Exposure& e) {

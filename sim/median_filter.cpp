@@ -9,19 +9,6 @@
 
 namespace star {
 
-MedianRow median_row(Isa isa) {
-    switch (isa) {
-        case Isa::amx:
-        case Isa::avx512:
-            return avx512::median_row;
-        case Isa::avx2:
-            return avx2::median_row;
-        case Isa::baseline:
-            break;
-    }
-    return baseline::median_row;
-}
-
 std::vector<float> median_filter(Isa isa, std::span<const float> in, int w, int h, int radius) {
     constexpr int more = 15;  // that a row reads and writes
     require(w > 0 && h > 0 && in.size() == std::size_t(w) * std::size_t(h) && radius >= 1 && radius <= 3,
@@ -34,7 +21,7 @@ std::vector<float> median_filter(Isa isa, std::span<const float> in, int w, int 
         to = std::copy_n(from, w, to);
         std::fill_n(to, radius, from[w - 1]);
     }
-    const MedianRow row = median_row(isa);
+    const auto row = of_isa(isa, &baseline::median_row, &avx2::median_row, &avx512::median_row);
     for (int y = 0; y < h; ++y)  // what is written beyond a row's end the next overwrites
         row(wide.data() + y * stride, stride, radius, w, out.data() + std::int64_t{y} * w);
     out.resize(in.size());

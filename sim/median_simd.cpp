@@ -30,38 +30,37 @@ namespace {
     b = upper(a, b), a = low;
 }
 
-/// The smallest of `size` values to the front, the largest to the end.
+/// The smallest of `size` values to the front, the largest to the end; an odd one in the middle may be either.
 template <int size>
 [[gnu::always_inline]] inline void to_ends(Vector* v) {
 #pragma GCC unroll 32
     for (int i = 0; i < size / 2; ++i) sort(v[i], v[size - 1 - i]);
-        // An odd one in the middle may be either.
 #pragma GCC unroll 32
     for (int i = 1; i < (size + 1) / 2; ++i) sort(v[0], v[i]);
 #pragma GCC unroll 32
     for (int i = size / 2; i < size - 1; ++i) sort(v[i], v[size - 1]);
 }
 
-/// value(i) is the i-th of a window's side * side; the first size - 2 of the remembered are in v[1...size - 2].
-template <int size, int count, int next, class Value>
+/// The median of the `size` values in v and of those from value(next) on, as many as make it theirs.
+template <int size, int next, class Value>
 [[gnu::always_inline]] inline Vector forget(Vector* v, Value value) {
     to_ends<size>(v);
     if constexpr (size == 3) {
         return v[1];
     } else {
         v[0] = value(next);  // v[size - 1] is forgotten with it
-        return forget<size - 1, count, next + 1>(v, value);
+        return forget<size - 1, next + 1>(v, value);
     }
 }
 
 template <int side>
 [[gnu::always_inline]] inline Vector median_of(const float* from, std::int64_t stride) {
-    constexpr int count = side * side, kept = count / 2 + 2;
+    constexpr int kept = side * side / 2 + 2;
     const auto value = [&](int i) { return load(from + i / side * stride + i % side); };
     Vector v[kept];
 #pragma GCC unroll 32
     for (int i = 0; i < kept; ++i) v[i] = value(i);
-    return forget<kept, count, kept>(v, value);
+    return forget<kept, kept>(v, value);
 }
 
 template <int side>

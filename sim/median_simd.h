@@ -2,15 +2,10 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/isa.h"
-
 namespace star {
 
 /// out[x] = the median of the (2 radius + 1)^2 values of which the first is from[x] and whose rows lie `stride` apart,
 /// for x < count; radius 1, 2 or 3. Up to 15 values more are read and written.
-using MedianRow = void (*)(const float* from, std::int64_t stride, int radius, int count, float* out);
-MedianRow median_row(Isa);
-
 namespace baseline {
 void median_row(const float* from, std::int64_t stride, int radius, int count, float* out);
 }

@@ -11,16 +11,7 @@
 namespace star {
 
 const RenderKernels& render_kernels(Isa isa) {
-    switch (isa) {
-        case Isa::amx:
-        case Isa::avx512:
-            return avx512::render_kernels;
-        case Isa::avx2:
-            return avx2::render_kernels;
-        case Isa::baseline:
-            break;
-    }
-    return baseline::render_kernels;
+    return of_isa(isa, baseline::render_kernels, avx2::render_kernels, avx512::render_kernels);
 }
 
 namespace {

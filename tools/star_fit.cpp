@@ -74,7 +74,7 @@ void settle_psf(StarOptions& o, std::optional<KnownPsf>& psf, const Observation&
     const auto in_middle = [&] { return psf->psf.part(column + part.x0, row + part.y0); };
     const double per_unit = observation.noise.electrons_per_unit;
     const std::string& where = observation.image.header.where;
-    bool doubled = false;
+    const char* tell = "fit no better";
     PsfMisfit misfit = psf_misfit(part.image(), saturate, per_unit, in_middle());
     if (tell_blur) {
         const PsfBlur found = psf_blur(part.image(), saturate, per_unit, in_middle(), usual_psf_error);
@@ -83,7 +83,7 @@ void settle_psf(StarOptions& o, std::optional<KnownPsf>& psf, const Observation&
             misfit = found.blurred;
             // A PSF that was wrong is trusted as far as the stars vouch for it, and what it still leaves is rings, more
             // like a star than noise of that size is.
-            doubled = 2 * misfit.error >= misfit.limit;
+            tell = 2 * misfit.error >= misfit.limit ? "fit to half of it" : "can't tell it better";
             misfit.error = std::max(2 * misfit.error, misfit.limit);
             console.say(
                 "{}: {} stars are broader than the PSF by a Gaussian of sigma {:.2f} px, which it gets; then it fits "
@@ -95,10 +95,7 @@ void settle_psf(StarOptions& o, std::optional<KnownPsf>& psf, const Observation&
     if (!tell_error || !(misfit.error > usual_psf_error)) return;
     o.psf_error = std::min(misfit.error, 1.0);
     console.say("{}: the PSF's uncertainty is taken to be {:.1f} %: {} isolated stars {} (--psf-error)", where,
-                100 * o.psf_error, misfit.stars,
-                o.psf_blur == 0 || !tell_blur ? "fit no better"
-                : doubled                     ? "fit to half of it"
-                                              : "can't tell it better");
+                100 * o.psf_error, misfit.stars, tell);
 }
 
 void add_picture_options(CLI::App& app, PictureOptions& o) {
