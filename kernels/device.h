@@ -29,6 +29,10 @@ struct Stream {
     bool dry = false;
 };
 
+/// How many streams keep a device at work while the host reads what one of them has found: a CPU's has done it all
+/// before the call returns.
+constexpr int overlapping_streams(Device d) { return d.kind == Device::Kind::cuda ? 2 : 1; }
+
 /// "cpu avx512", or "cuda:0 NVIDIA H100 80GB HBM3".
 std::string device_name(Stream);
 

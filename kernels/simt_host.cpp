@@ -210,15 +210,6 @@ void run_block(Core& c, Grid g, Order order, unsigned seed) {
     c.counters.blocks = 1;
 }
 
-void check_grid(Grid g) {
-    if (g.threads == 0 || g.threads % 32 != 0 || g.threads > 1024)
-        fail(Fault::internal, "a block has ", g.threads, " threads");
-    if (g.shared > most_shared) fail(Fault::internal, "a block has at most ", most_shared, " bytes of shared memory");
-    const Blocks b = g.blocks;
-    if (b.x == 0 || b.y == 0 || b.z == 0 || b.x > INT32_MAX || b.y > 65535 || b.z > 65535)
-        fail(Fault::internal, "no device takes such a grid");
-}
-
 }  // namespace
 
 void set_order(Order order, unsigned seed) { order_setting() = std::uint64_t(order) << 32 | seed; }
@@ -245,8 +236,18 @@ Counters counters() {
 
 Counters last_launch() { return last(); }
 
+void check_launch(const Site& site, Grid g) {
+    const auto refuse = [&](const auto&... why) {
+        fail(Fault::internal, site.where.file_name(), ":", site.where.line(), ": in ", in_words(g), ": ", why...);
+    };
+    if (g.threads == 0 || g.threads % 32 != 0 || g.threads > 1024) refuse("a block has ", g.threads, " threads");
+    if (g.shared > most_shared) refuse("a block has at most ", most_shared, " bytes of shared memory");
+    const Blocks b = g.blocks;
+    if (b.x == 0 || b.y == 0 || b.z == 0 || b.x > INT32_MAX || b.y > 65535 || b.z > 65535)
+        refuse("no device takes such a grid");
+}
+
 void run(const Site& site, Grid g, void (*thread)(void*), void* kernel) try {
-    check_grid(g);
     if (core().running) fail(Fault::internal, "a kernel launches a kernel");
     const std::uint64_t setting = order_setting();
     const auto order = Order(setting >> 32);

@@ -11,6 +11,7 @@
 //   lanes of a warp between collectives: whatever two threads do without a barrier between them happens in both orders.
 //   Shuffled takes turns at random. Blocks run in that order too. A test that wants equal bits from all three finds
 //   races.
+// - Work that is queued on a stream waits until it is waited for (simt_queue.cpp).
 // - Error, naming kernel and line: a barrier or collective that not all reach, or reach at different lines; a
 // misaligned
 //   copy or matrix load, or one not within shared memory; a return with copies in flight; more shared memory than was
@@ -64,10 +65,12 @@ Counters counted(F f) {
 }
 Counters last_launch();  ///< of the calling thread's last launch that was queued
 
-/// Does the work at once, or keeps it for later while this thread records (graph.h).
-void queue(std::function<void()> work);
+/// Puts work on a stream (simt_queue.cpp), or keeps it for later while this thread records (graph.h).
+void queue(Stream, std::function<void()> work);
+bool recording_now();  ///< this thread
 
 // What the verbs below are made of.
+void check_launch(const Site&, Grid);  ///< Throws Error for what no device takes.
 void run(const Site&, Grid, void (*thread)(void* kernel), void* kernel);
 void* shared(std::size_t bytes, Where);
 void barrier(Where);
@@ -111,7 +114,8 @@ template <class... P>
 void launch(Site site, Grid g, void (*kernel)(P...), std::type_identity_t<P>... args) {
     static_assert((std::is_trivially_copyable_v<P> && ...));
     if (site.stream.dry) return;
-    simt::queue([=]() mutable {
+    simt::check_launch(site, g);
+    simt::queue(site.stream, [=]() mutable {
         auto thread = [&] { kernel(args...); };
         simt::run(
             site, g, [](void* t) { (*static_cast<decltype(thread)*>(t))(); }, &thread);

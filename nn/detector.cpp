@@ -1,8 +1,10 @@
-// Detection on tiles. The catalogue doesn't depend on how many tiles are in flight, since no operation does.
+// Detection on tiles. The catalogue doesn't depend on how they flow: no operation knows what else is in its batch, and
+// one suppression, in global order of score, decides.
 #include "nn/detector.h"
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/nms.h"
 #include "kernels/orient.h"
@@ -63,7 +65,7 @@ struct Detector<T>::Tiles {
 /// Where a batch's candidates arrive on the host.
 template <class T>
 struct Detector<T>::Return {
-    std::vector<std::pair<int, int>> origins;  // of its tiles
+    std::vector<std::pair<int, int>> origins;  // of its tiles; none: nothing is on its way
     int capacity = 0;
     HostBuffer<int> count, labels;
     HostBuffer<Box> boxes;
@@ -83,12 +85,15 @@ struct Detector<T>::Return {
           arrived(d) {}
 };
 
-/// What detect() works in. Batches use the arenas one after the other, as the stream does.
+/// A stream of detect()'s own and what it works in. One batch at a time.
 template <class T>
-struct Detector<T>::Memory {
-    std::size_t tiles = 0;  // in flight
-    mutable Arena activations = Arena::measuring(), scratch = Arena::measuring();
-    std::unique_ptr<Return> returns[2];  // in turn
+struct Detector<T>::Lane {
+    std::size_t tiles = 0;  // of a batch, at most
+    std::unique_ptr<Arena> activations, scratch;
+    std::unique_ptr<Return> result;
+    std::unique_ptr<StreamOwner> stream;  // the last: it waits for the work that uses the others
+
+    bool busy() const { return !result->origins.empty(); }
 };
 
 template <class T>
@@ -151,49 +156,57 @@ typename Detector<T>::Tiles Detector<T>::queue_tiles(const Pass& pass, View<cons
 }
 
 template <class T>
-std::int64_t Detector<T>::memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const {
+std::int64_t Detector<T>::memory_bytes(Stream stream, int height, int width, Flow flow) const {
     Arena activations = Arena::measuring(), scratch = Arena::measuring();
-    const std::vector<std::pair<int, int>> origins(std::size_t(tiles_in_flight), {0, 0});
+    const std::vector<std::pair<int, int>> origins(std::size_t(flow.tiles), {0, 0});
     const int rows =
         queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, {nullptr, {1, height, width, 1}}, origins)
             .capacity;
-    return activations.peak() + scratch.peak() + 2 * Return::bytes(tiles_in_flight, rows, net_->architecture.classes) +
+    return flow.streams *
+               (activations.peak() + scratch.peak() + Return::bytes(flow.tiles, rows, net_->architecture.classes)) +
            std::int64_t{height} * width * 13;  // image, background, normalised, mask
 }
 
-/// As many tiles as asked for, or as memory allows; throws Error (Fault::device) if there is none for one.
+/// As many lanes of as many tiles as asked for, or as memory allows: smaller batches first, then a single lane. Throws
+/// Error (Fault::device) if there is no memory for one tile.
 template <class T>
-typename Detector<T>::Memory Detector<T>::reserve(Stream stream, View<const float> normalised, std::size_t tiles,
-                                                  int in_flight) const {
-    for (std::size_t at_once = std::min(tiles, std::size_t(in_flight));; at_once /= 2) {
-        Memory m;
-        m.tiles = at_once;
+std::vector<typename Detector<T>::Lane> Detector<T>::open_lanes(Stream stream, View<const float> normalised,
+                                                                std::size_t tiles, Flow flow) const {
+    for (auto at_once = std::min(tiles, std::size_t(flow.tiles)), lanes = std::size_t(flow.streams);;) {
+        Arena activations = Arena::measuring(), scratch = Arena::measuring();
         int capacity = 0;
         for (const std::size_t batch : {at_once, tiles % at_once}) {
             if (batch == 0) continue;  // the last batch may be smaller, and want more of an operation's workspace
-            m.activations.release(0);
+            activations.release(0);
             const std::vector<std::pair<int, int>> anywhere(batch);
             capacity =
-                queue_tiles({dry(stream), m.activations, m.scratch, Pass::Norm::folded}, normalised, anywhere).capacity;
+                queue_tiles({dry(stream), activations, scratch, Pass::Norm::folded}, normalised, anywhere).capacity;
         }
         try {
-            m.activations = Arena(stream.device, m.activations.peak());
-            m.scratch = Arena(stream.device, m.scratch.peak());
-            for (auto& r : m.returns)
-                r = std::make_unique<Return>(stream.device, std::int64_t(at_once), capacity,
-                                             net_->architecture.classes);
-            return m;
+            std::vector<Lane> open(std::min(lanes, (tiles + at_once - 1) / at_once));
+            for (Lane& lane : open) {
+                lane.tiles = at_once;
+                lane.activations = std::make_unique<Arena>(stream.device, activations.peak());
+                lane.scratch = std::make_unique<Arena>(stream.device, scratch.peak());
+                lane.result = std::make_unique<Return>(stream.device, std::int64_t(at_once), capacity,
+                                                       net_->architecture.classes);
+                lane.stream = std::make_unique<StreamOwner>(stream.device, stream.pool);
+            }
+            return open;
         } catch (const Error& e) {
-            if (e.fault != Fault::device || at_once == 1) throw;
+            if (e.fault != Fault::device || (at_once == 1 && lanes == 1)) throw;
+            at_once > 1 ? at_once /= 2 : lanes = 1;
         }
     }
 }
 
 template <class T>
-void Detector<T>::send(Stream stream, View<const float> normalised, const Memory& m, Return& to,
-                       std::vector<std::pair<int, int>> origins) const {
-    m.activations.release(0);
-    const Tiles tiles = queue_tiles({stream, m.activations, m.scratch, Pass::Norm::folded}, normalised, origins);
+void Detector<T>::send(const Lane& lane, View<const float> normalised, std::vector<std::pair<int, int>> origins) const {
+    const Stream stream = *lane.stream;
+    Return& to = *lane.result;
+    lane.activations->release(0);
+    const Tiles tiles =
+        queue_tiles({stream, *lane.activations, *lane.scratch, Pass::Norm::folded}, normalised, origins);
     const auto copy = [&](const auto& host, const auto& view) {
         copy_to_host(stream, host.data(), view.data, std::size_t(view.size()) * sizeof(*host.data()));
     };
@@ -234,7 +247,7 @@ int Detector<T>::collect(Return& from, Shape image, std::vector<Detection>& foun
             found.push_back(d);
         }
     }
-    return int(from.origins.size());
+    return int(std::exchange(from.origins, {}).size());
 }
 
 /// One suppression over the whole image, in global order of score. On the host: few boxes by now.
@@ -263,10 +276,10 @@ void Detector<T>::suppress_seams(Stream stream, const std::vector<Detection>& fo
 }
 
 template <class T>
-Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress,
+Detections Detector<T>::detect(Stream stream, const Sky& sky, Flow flow, const Progress& progress,
                                const Region& region) const {
     const Shape shape = sky.image.shape;
-    require(tiles_in_flight >= 1, "Detector: ", tiles_in_flight, " tiles in flight");
+    require(flow.tiles >= 1 && flow.streams >= 1, "Detector: ", flow.streams, " streams of ", flow.tiles, " tiles");
     Detections result;
     result.sky = prepare_sky(stream, sky, procedure_);
     const View<const float> normalised = result.sky.normalised.view(shape);
@@ -281,26 +294,26 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, int tiles_in_fligh
         report();
         return result;
     }
-    const Memory memory = reserve(stream, normalised, origins.size(), tiles_in_flight);
+    const std::vector<Lane> lanes = open_lanes(stream, normalised, origins.size(), flow);
     report();
 
-    // While the device works on a batch, the host reads what the one before it found.
+    // A lane's turn: the host reads what it found, then sends it the next tiles. Meanwhile the other lanes compute.
     std::vector<Detection> found;
-    Return* waiting = nullptr;
-    for (std::size_t sent = 0, turn = 0; (sent < origins.size() && !result.cancelled) || waiting; turn = 1 - turn) {
-        Return* next = nullptr;
-        if (sent < origins.size() && !result.cancelled) {
-            const auto first = origins.begin() + std::ptrdiff_t(sent);
-            const std::size_t count = std::min(memory.tiles, origins.size() - sent);
-            next = memory.returns[turn].get();
-            send(stream, normalised, memory, *next, {first, first + std::ptrdiff_t(count)});
-            sent += count;
-        }
-        if (waiting) {
-            result.tiles_done += collect(*waiting, shape, found);
+    std::size_t sent = 0, idle = 0;
+    for (std::size_t turn = 0; idle < lanes.size(); turn = (turn + 1) % lanes.size()) {
+        const Lane& lane = lanes[turn];
+        if (lane.busy()) {
+            result.tiles_done += collect(*lane.result, shape, found);
             if (!result.cancelled) report();
         }
-        waiting = next;
+        if (sent == origins.size() || result.cancelled) {
+            ++idle;
+            continue;
+        }
+        const auto first = origins.begin() + std::ptrdiff_t(sent);
+        const std::size_t count = std::min(lane.tiles, origins.size() - sent);
+        send(lane, normalised, {first, first + std::ptrdiff_t(count)});
+        sent += count;
     }
     suppress_seams(stream, found, result.units);
     return result;

@@ -33,6 +33,13 @@ struct Region {
     int x0 = 0, y0 = 0, x1 = 1 << 30, y1 = 1 << 30;
 };
 
+/// How an image's tiles go through a device. Changes memory and speed, never the result.
+struct Flow {
+    int tiles = 1;  ///< that a stream computes at once; fewer if the device has no memory for them
+    int streams =
+        1;  ///< that take batches in turn: while one's results travel, and the host reads them, others compute
+};
+
 /// Called between batches of tiles; false stops, and what was found so far is returned.
 using Progress = std::function<bool(int tiles_done, int tiles)>;
 
@@ -46,15 +53,15 @@ public:
     Detector(Stream stream, const Architecture&, const Procedure&,
              const std::function<const NamedTensor*(const std::string&)>& find);
 
-    /// tiles_in_flight: how many tiles are computed at once, fewer if the device has no memory for them; changes memory
-    /// and speed, never the result. An image without a usable pixel gives no units. Throws Error (Fault::device) if
-    /// there is no memory for a single tile. Tiles whose core doesn't reach into `region` aren't looked at: of an image
-    /// that is itself a part of a larger one, with a margin for sky and seams.
-    Detections detect(Stream stream, const Sky& sky, int tiles_in_flight, const Progress& progress = {},
+    /// The sky is prepared on `stream`; tiles go through `flow`'s own streams of its device. An image without a usable
+    /// pixel gives no units. Throws Error (Fault::device) if there is no memory for a single tile. Tiles whose core
+    /// doesn't reach into `region` aren't looked at: of an image that is itself a part of a larger one, with a margin
+    /// for sky and seams.
+    Detections detect(Stream stream, const Sky& sky, Flow flow, const Progress& progress = {},
                       const Region& region = {}) const;
 
     /// Bytes that detect() takes for an image of this size: on the device, and for the way back to the host.
-    std::int64_t memory_bytes(Stream stream, int height, int width, int tiles_in_flight) const;
+    std::int64_t memory_bytes(Stream stream, int height, int width, Flow flow) const;
 
     const Architecture& architecture() const { return net_->architecture; }
     const Procedure& procedure() const { return procedure_; }
@@ -63,11 +70,10 @@ public:
 private:
     struct Tiles;
     struct Return;
-    struct Memory;
+    struct Lane;
     Tiles queue_tiles(const Pass&, View<const float> normalised, const std::vector<std::pair<int, int>>& origins) const;
-    Memory reserve(Stream, View<const float> normalised, std::size_t tiles, int in_flight) const;
-    void send(Stream, View<const float> normalised, const Memory&, Return& to,
-              std::vector<std::pair<int, int>> origins) const;
+    std::vector<Lane> open_lanes(Stream, View<const float> normalised, std::size_t tiles, Flow) const;
+    void send(const Lane&, View<const float> normalised, std::vector<std::pair<int, int>> origins) const;
     int collect(Return& from, Shape image, std::vector<Detection>& found) const;
     void suppress_seams(Stream, const std::vector<Detection>& found, std::vector<Detection>& units) const;
 

@@ -129,10 +129,10 @@ TEST_CASE("detection on the device gives the CPU's catalogue") {
     p.core = 32, p.halo = 8, p.top_k = 4096, p.threshold = 0.3f;
     const Architecture a = tiny();
     const Weights weights = loud_weights(a, 7);
-    const auto find = [&](Stream s, int in_flight) {
-        return Detector<float>(s, a, p, weights.finder()).detect(s, sky, in_flight);
+    const auto find = [&](Stream s, Flow flow) {
+        return Detector<float>(s, a, p, weights.finder()).detect(s, sky, flow);
     };
-    const Detections ours = find(device, 1), theirs = find(cpu, 1);
+    const Detections ours = find(device, {}), theirs = find(cpu, {});
     REQUIRE(theirs.units.size() > 10);
     // A unit whose score lies within rounding of the threshold, or of a rival's, may fall on the other side.
     REQUIRE(ours.units.size() == theirs.units.size());
@@ -142,10 +142,17 @@ TEST_CASE("detection on the device gives the CPU's catalogue") {
         CHECK(ours.units[i].box.x() == doctest::Approx(theirs.units[i].box.x()).epsilon(1e-4));
         CHECK(ours.units[i].box.y() == doctest::Approx(theirs.units[i].box.y()).epsilon(1e-4));
     }
-    const Detections several = find(device, 4);
-    REQUIRE(several.units.size() == ours.units.size());
-    for (std::size_t i = 0; i < ours.units.size(); ++i) {
-        CHECK(several.units[i].score == ours.units[i].score);
-        CHECK(several.units[i].box == ours.units[i].box);
+    CHECK(ours.tiles == 4);
+    for (const Flow flow : {Flow{4, 1}, Flow{1, 2}, Flow{1, 3}, Flow{2, 2}, Flow{3, 2}, Flow{1, 8}}) {
+        CAPTURE(flow.tiles);
+        CAPTURE(flow.streams);
+        const Detections several = find(device, flow);
+        CHECK(several.tiles_done == ours.tiles_done);
+        REQUIRE(several.units.size() == ours.units.size());
+        for (std::size_t i = 0; i < ours.units.size(); ++i) {
+            CHECK(several.units[i].score == ours.units[i].score);
+            CHECK(several.units[i].box == ours.units[i].box);
+            CHECK(std::equal(several.units[i].chances, several.units[i].chances + most_classes, ours.units[i].chances));
+        }
     }
 }

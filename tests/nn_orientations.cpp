@@ -35,7 +35,7 @@ std::vector<float> image() {
 }
 
 std::vector<Detection> units(const Detector<float>& detector, const std::vector<float>& pixels) {
-    return detector.detect(one_thread(), {{pixels.data(), {1, side, side, 1}}, {nullptr, nothing}, {4, 400, 1}}, 2)
+    return detector.detect(one_thread(), {{pixels.data(), {1, side, side, 1}}, {nullptr, nothing}, {4, 400, 1}}, {2})
         .units;
 }
 
@@ -102,15 +102,15 @@ TEST_CASE("detect: all orientations, equal bits for any number of tiles in fligh
     const Detector<bf16> detector(one_thread(), tiny(), procedure(orientations), weights.finder());
     const std::vector<float> pixels = image();
     const Sky sky{{pixels.data(), {1, side, side, 1}}, {nullptr, nothing}, {4, 400, 1}};
-    const auto want = detector.detect(one_thread(), sky, 1).units;
+    const auto want = detector.detect(one_thread(), sky, {1}).units;
     ThreadPool pool(3);
-    const auto got = detector.detect({{}, &pool}, sky, 4).units;
+    const auto got = detector.detect({{}, &pool}, sky, {4}).units;
     CHECK(std::equal(want.begin(), want.end(), got.begin(), got.end(), [](const Detection& a, const Detection& b) {
         return a.box == b.box && a.score == b.score && a.label == b.label;
     }));
     CHECK(
-        detector.memory_bytes(one_thread(), side, side, 1) >
-        Detector<bf16>(one_thread(), tiny(), procedure(1), weights.finder()).memory_bytes(one_thread(), side, side, 1));
+        detector.memory_bytes(one_thread(), side, side, {}) >
+        Detector<bf16>(one_thread(), tiny(), procedure(1), weights.finder()).memory_bytes(one_thread(), side, side, {}));
 }
 
 TEST_CASE("detect: orientations need anchors that turn into each other") {

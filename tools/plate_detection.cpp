@@ -112,17 +112,19 @@ std::int64_t usable_in_core(const Observation& o, const Region& core) {
     return n;
 }
 
-// As many tiles at once as the memory allows; never a matter of the result.
+// As many tiles and streams at once as the memory allows; never a matter of the result.
 template <class T>
-int tiles_in_flight(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate) {
-    const auto bytes = [&](int tiles) {
-        return detector.memory_bytes(stream, plate.seen.height, plate.seen.width, tiles);
+Flow flow(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate) {
+    const auto bytes = [&](int tiles, int streams) {
+        return detector.memory_bytes(stream, plate.seen.height, plate.seen.width, {tiles, streams});
     };
-    const std::int64_t one = bytes(1), more = std::max<std::int64_t>(bytes(2) - one, 1);
-    if (const std::int64_t least = std::max(one, plate_bytes(plate)); least > plan.memory)
+    if (const std::int64_t least = std::max(bytes(1, 1), plate_bytes(plate)); least > plan.memory)
         fail(Fault::device, plan.image.image, ": needs ", (least >> 20) + 1, " MB; --mem-limit allows ",
              plan.memory >> 20);
-    return int(std::clamp<std::int64_t>(1 + (plan.memory - one) / more, 1, 2 * stream.pool->threads()));
+    int streams = overlapping_streams(stream.device);
+    while (streams > 1 && bytes(1, streams) > plan.memory) --streams;
+    const std::int64_t one = bytes(1, streams), more = std::max<std::int64_t>(bytes(2, streams) - one, 1);
+    return {int(std::clamp<std::int64_t>(1 + (plan.memory - one) / more, 1, 2 * stream.pool->threads())), streams};
 }
 
 }  // namespace
@@ -190,9 +192,8 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
         o.whole_sigma = sky->sigma;
         o.fitted = fitted_in_plate(plate);
     }
-    const int tiles = tiles_in_flight(stream, detector, plan, plate);
     Detections found = detector.detect(
-        stream, o.sky(), tiles,
+        stream, o.sky(), flow(stream, detector, plan, plate),
         [&](int done, int all) {
             console.progress("detecting", done, all, "tile");
             return !interrupt::requested();

@@ -88,7 +88,7 @@ std::optional<TriedField> detect_field(Stream stream, const Detector<T>& detecto
     Field field = simulator.make(*stream.pool, which);
     const Sky sky{
         {field.image.data(), {1, which.height, which.width, 1}}, {nullptr, nothing}, noise_of(simulator.exposure())};
-    Detections detections = detector.detect(stream, sky, 1, [](int, int) { return !interrupt::requested(); });
+    Detections detections = detector.detect(stream, sky, {}, [](int, int) { return !interrupt::requested(); });
     if (detections.cancelled) return std::nullopt;
     ScoredField scored{which.width, which.height, {}, wanted(field.truth, magnitude(1, simulator.exposure()))};
     for (const Detection& d : detections.units) {
