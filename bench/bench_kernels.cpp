@@ -14,6 +14,7 @@
 #include <string>
 
 #include "bench/ceiling.h"
+#include "bench/cudnn.h"
 #include "bench/detection.h"
 #include "bench/layers.h"
 #include "bench/matrix_product.h"
@@ -43,6 +44,7 @@ struct Row {
     Times times;
     double ceiling;            // FLOP/s, measured in turns with the row; 0: unknown
     double processor_ceiling;  // FLOP per second of processor time; 0 on a GPU
+    double cudnn;              // seconds of cuDNN's; NaN: it has none
     double percent() const { return ceiling > 0 ? 100 * flops / times.median / ceiling : NAN; }
     double processor_percent() const {
         return processor_ceiling > 0 ? 100 * flops / times.least_processor / processor_ceiling : NAN;
@@ -69,9 +71,31 @@ Top top_of(Stream stream, MatrixProduct& product) {
     return {[loop] { loop->run(); }, loop->flops(), true};
 }
 
+/// Where layers run, and what beside them.
+struct Peers {
+    Stream stream;
+    Top top;
+    const Cudnn& cudnn;
+};
+
+/// Seconds of one run of cuDNN's on its own tensors; NaN where there is none. Its failure, said, is no reason to stop.
+double cudnn_seconds(const Peers& peers, const Layer& layer, const char* operation, int at_once, double seconds) try {
+    const auto queue = peers.cudnn.convolution(layer, operation);
+    if (!queue) return NAN;
+    const auto work = [&] {
+        for (int i = 0; i < at_once; ++i) queue();
+        synchronize(peers.stream);
+    };
+    return time_in_turns(seconds, work, peers.top.run).work.median / at_once;
+} catch (const Error& e) {
+    std::fprintf(stderr, "cuDNN, %s of %s: %s\n", operation, layer.name.c_str(), e.what());
+    return NAN;
+}
+
 template <class T>
-void time_layer(const std::string& network, const Layer& layer, Stream stream, const Options& options, const Top& top,
+void time_layer(const std::string& network, const Layer& layer, const Peers& peers, const Options& options,
                 std::vector<Row>& rows) {
+    const auto& [stream, top, cudnn] = peers;
     for (const char* operation : conv_operations) {
         if (!layer.input_gradient && std::strcmp(operation, "input gradient") == 0) continue;
         const std::string name = network + ' ' + operation + ' ' + layer.name + ' ' + shape_text(layer);
@@ -88,12 +112,15 @@ void time_layer(const std::string& network, const Layer& layer, Stream stream, c
         times.work.divide(at_once);
         const double bytes = double(sizeof(T)) * double(layer.x.size() + layer.w.size() + layer.y().size());
         rows.push_back({network, operation, layer, bytes, layer.flops(), times.work, top.flops / times.ceiling.quartile,
-                        top.processor ? top.flops / times.ceiling.least_processor : 0});
+                        top.processor ? top.flops / times.ceiling.least_processor : 0,
+                        cudnn_seconds(peers, layer, operation, at_once, options.seconds)});
         const Times& took = times.work;
-        std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%\n",
+        std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%",
                     network.c_str(), operation, layer.name.c_str(), shape_text(layer).c_str(), layer.times,
                     1e3 * took.median, 100 * took.spread, 1e-9 * bytes / took.median,
                     1e-9 * layer.flops() / took.median, rows.back().percent(), rows.back().processor_percent());
+        if (rows.back().cudnn > 0) std::printf("  %5.2f times cuDNN's speed", rows.back().cudnn / took.median);
+        std::printf("\n");
         std::fflush(stdout);
     }
 }
@@ -186,6 +213,7 @@ void write_json(const std::vector<Row>& rows, const std::vector<DetectionRow>& d
             << ", \"bytes\": " << r.bytes << ", \"flops\": " << r.flops;
         if (r.ceiling > 0) out << ", \"ceiling_flops\": " << r.ceiling << ", \"percent\": " << r.percent();
         if (r.processor_ceiling > 0) out << ", \"processor_percent\": " << r.processor_percent();
+        if (r.cudnn > 0) out << ", \"cudnn_s\": " << r.cudnn;
         out << "}";
         separator = ",\n";
     }
@@ -248,24 +276,26 @@ void run(const Options& options) {
         fail(Fault::device, "no CUDA device can be used here: ", cuda_trouble());
     const StreamOwner stream(options.device, &pool);
     MatrixProduct product(stream);
-    const Top top = top_of(stream, product);
+    const Cudnn cudnn(stream);
+    const Peers peers{stream, top_of(stream, product), cudnn};
     std::printf("%s, %d threads, %s; percent of the float ceiling measured in turns with each row%s\n",
                 device_name(stream).c_str(), pool.threads(), options.bf16 ? "bf16" : "float",
-                top.processor ? ", and the same in processor time" : "");
+                peers.top.processor ? ", and the same in processor time" : "");
     std::printf("paper: RetinaNet ResNet-50-FPN, 800x800 px, batch %d; native: 128x128 px, batch %d\n\n", options.batch,
                 8 * options.batch);
     if (options.device.kind == Device::Kind::cpu)
         time_openblas(pool, options.seconds);
-    else if (product.flops() == 0)
-        std::printf("cuBLAS wasn't found: no ceiling\n");
+    else
+        std::printf("%s%s", product.flops() == 0 ? "cuBLAS wasn't found: no ceiling\n" : "",
+                    cudnn.starts() ? "" : "cuDNN wasn't found, or doesn't start\n");
     std::vector<Row> rows;
     for (auto [name, network] : {std::pair{"paper", paper_network()}, {"native", native_network()}})
         for (Layer l : network.layers) {
             l.x.n *= options.batch;
             if (options.bf16)
-                time_layer<bf16>(name, l, stream, options, top, rows);
+                time_layer<bf16>(name, l, peers, options, rows);
             else
-                time_layer<float>(name, l, stream, options, top, rows);
+                time_layer<float>(name, l, peers, options, rows);
         }
     std::vector<DetectionRow> detection;
     time_detection(stream, options, detection);

@@ -1,11 +1,11 @@
-// What the convolutions' CUDA kernels ask of memory, counted by the emulator: sectors per request, bank conflicts,
-// bytes copied against the least. Needs no GPU and says nothing of time. The counters see the dialect's verbs
-// (asynchronous copies and matrix loads), which the other operations' kernels don't use.
+// What the CUDA kernels ask of memory, counted by the emulator: sectors per request, bank conflicts, bytes moved
+// against the least. Needs no GPU and says nothing of time. Convolutions go through asynchronous copies and matrix
+// loads; what the others do is plain reads and writes.
 #include <cstdio>
 
 #include "bench/layers.h"
-#include "kernels/random.h"
-#include "kernels/simt.h"
+#include "bench/traffic.h"
+#include "kernels/config.h"
 
 using namespace star;
 using namespace star::bench;
@@ -13,13 +13,6 @@ using namespace star::bench;
 namespace {
 
 constexpr Device device{Device::Kind::cuda, 0};
-
-Buffer<bf16> values(std::int64_t count) {
-    Buffer<bf16> b(device, count);  // the emulated device's memory is the host's
-    Random random(1, 0);
-    for (std::int64_t i = 0; i < count; ++i) b.data()[i] = to_bf16(float(random.uniform(-1, 1)));
-    return b;
-}
 
 /// least: bytes of both operands, once.
 void print(const char* operation, const Layer& l, double least, const simt::Counters& c) {
@@ -29,7 +22,11 @@ void print(const char* operation, const Layer& l, double least, const simt::Coun
         std::printf("  %5.2f sectors/request, %5.2f bytes/sector, %6.2f x the least bytes, %lld write conflicts",
                     double(c.copy_sectors) / double(c.copy_requests), double(c.copy_bytes) / double(c.copy_sectors),
                     double(c.copy_bytes) / least, (long long)c.copy_conflicts);
-    std::printf("  %lld matrix loads, %lld conflicts\n", (long long)c.matrix_loads, (long long)c.bank_conflicts);
+    std::printf("  %lld matrix loads, %lld conflicts", (long long)c.matrix_loads, (long long)c.bank_conflicts);
+    if (accesses_seen)
+        std::printf("; written and read besides: %.2f MB, %lld shared conflicts",
+                    32e-6 * double(c.read_sectors + c.write_sectors), (long long)c.shared_conflicts);
+    std::printf("\n");
     std::fflush(stdout);
 }
 
@@ -37,7 +34,7 @@ void count_layer(Layer l, Stream stream) {
     l.x.n = 1;
     l.x.h = std::min(l.x.h, 25), l.x.w = std::min(l.x.w, 25);  // the emulator is slow; a few tiles say it all
     const Shape y = l.y();
-    const Buffer<bf16> x = values(l.x.size()), w = values(l.w.size()), dy = values(y.size());
+    const Buffer<bf16> x = numbers<bf16>(l.x.size()), w = numbers<bf16>(l.w.size()), dy = numbers<bf16>(y.size());
     const Buffer<bf16> to(device, std::max(y.size(), l.x.size()));
     const Buffer<float> dw(device, l.w.size());
     fill_zero(stream, dw.data(), std::size_t(dw.size()) * sizeof(float));
@@ -57,10 +54,27 @@ void count_layer(Layer l, Stream stream) {
     });
 }
 
+void print(const TrafficTask& task, const simt::Counters& c) {
+    std::printf(
+        "%-20s %-42s %3lld launches %6lld blocks  %6.2f sectors/read, %5.2f sectors/write, %5.2f x the least bytes, "
+        "%lld shared requests, %lld conflicts\n",
+        task.name.c_str(), task.shape.c_str(), (long long)c.launches, (long long)c.blocks,
+        double(c.read_sectors) / double(std::max<std::int64_t>(c.read_requests, 1)),
+        double(c.write_sectors) / double(std::max<std::int64_t>(c.write_requests, 1)),
+        double(c.global_bytes()) / task.least, (long long)c.shared_requests, (long long)c.shared_conflicts);
+    std::fflush(stdout);
+}
+
 }  // namespace
 
 int main() {
     ThreadPool pool;
     const Stream stream{device, &pool};
     for (const Layer& l : native_network().layers) count_layer(l, stream);
+    if (!accesses_seen) {
+        std::printf("plain reads and writes aren't seen: that needs a build by GCC without sanitizers\n");
+        return 0;
+    }
+    Arrays arrays;
+    for (const TrafficTask& task : traffic_tasks(arrays, stream)) print(task, count(task, stream));
 }

@@ -1,6 +1,6 @@
 // The speed of whole networks on one device: a training step and a forward pass, in images and FLOP/s, for `paper` (100
-// px fields enlarged to 800) and `native`; on a CPU also what share of a step its parts take. bench/torch_network.py
-// times torchvision's RetinaNet in the same way.
+// px fields enlarged to 800) and `native`; on a CPU also what share of a step its parts take. And of detection, from an
+// image's pixels to its units. bench/torch_network.py times torchvision's RetinaNet in the same way.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -10,8 +10,10 @@
 #include "bench/ceiling.h"
 #include "bench/problem.h"
 #include "bench/timing.h"
+#include "nn/detector.h"
 #include "nn/trainer.h"
 #include "tools/fields.h"
+#include "tools/model_file.h"
 
 using namespace star;
 using namespace star::bench;
@@ -148,6 +150,35 @@ void time_network(const std::string& name, const Options& o, Stream stream, nloh
     if (o.parts) time_parts<T>(name, o, stream, how.batch, step, rows);
 }
 
+/// The shipped model on one image with as many stars as the training's fields.
+template <class T>
+void time_detection(const Options& o, Stream stream, nlohmann::json& rows) {
+    const Model model = read_model("csst-g");
+    const Detector<T> detector(stream, model.architecture, model.procedure,
+                               [&](const std::string& name) { return model.find(name); });
+    const bool gpu = stream.device.kind == Device::Kind::cuda;
+    const int side = gpu ? 4096 : 512;
+    std::vector<float> pixels(std::size_t(side) * std::size_t(side));
+    Random r(1, 0);
+    for (float& p : pixels) p = float(100 + 10 * r.normal());
+    for (int star = 0; star < side * side / 100; ++star) {
+        const int x = 1 + r.below(side - 2), y = 1 + r.below(side - 2);
+        for (int dy = -1; dy <= 1; ++dy)
+            for (int dx = -1; dx <= 1; ++dx)
+                pixels[std::size_t(y + dy) * std::size_t(side) + std::size_t(x + dx)] +=
+                    400.0f / float(1 << (dx * dx + dy * dy));
+    }
+    const Sky sky{{pixels.data(), {1, side, side, 1}}};
+    const Flow flow{o.batch ? o.batch : gpu ? 16 : 2 * stream.pool->threads(), overlapping_streams(stream.device)};
+    std::size_t found = 0;
+    const Times t = time_in_turns(
+                        o.seconds, [&] { found = detector.detect(stream, sky, flow).units.size(); }, [] {})
+                        .work;
+    add_row({"native", "detection", 1, side, double(side) * side / (128 * 128) * flops(native_network()) / 8}, t, rows);
+    std::printf("  %zu units; tiles of %d px with halos of %d (not counted as work), %d at once on %d streams\n", found,
+                model.procedure.core, model.procedure.halo, flow.tiles, flow.streams);
+}
+
 Options parse(int argc, char** argv) {
     Options o;
     for (int i = 1; i < argc; i += 2) {
@@ -191,6 +222,7 @@ void run(const Options& o) {
         else
             time_network<float>(name, o, stream, rows);
     }
+    if (o.only.empty()) gpu ? time_detection<bf16>(o, stream, rows) : time_detection<float>(o, stream, rows);
     if (o.json.empty()) return;
     std::ofstream out(o.json);
     out << nlohmann::json{{"device", device_name(stream)}, {"threads", pool.threads()}, {"rows", rows}}.dump(1) << '\n';

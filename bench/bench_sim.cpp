@@ -1,11 +1,14 @@
-// Speed of the simulator on this machine, and stars drawn for comparison with peers (galsim.py).
+// Speed of the simulator on this machine, with --device cuda also of what it draws there, and stars drawn for
+// comparison with peers (galsim.py).
 #include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "bench/timing.h"
+#include "kernels/device.h"
 #include "kernels/random.h"
+#include "sim/device_sky.h"
 #include "sim/field.h"
 #include "sim/fit_field.h"
 
@@ -17,6 +20,7 @@ struct Options {
     int threads = 0, psf_width = 0, columns = 0, rows = 0;
     double oversampling = 4;
     bool fields = true;
+    Device device;
     std::string json, psf, stars, image;  // files; psf, stars and image are raw little-endian numbers
 };
 
@@ -111,6 +115,29 @@ public:
         std::printf("  %zu stars in the fields and their margins of 16 px\n", drawn);
     }
 
+    // Light, noise and rounding on the device, from catalogues that are made beforehand.
+    void fields_on(Stream stream, int size, int count) {
+        SceneOptions jammed;
+        jammed.mock.emplace();
+        const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, jammed, {});
+        std::vector<std::vector<Star>> stars(static_cast<std::size_t>(count));
+        pool_.for_each(count, [&](std::int64_t i, int) {
+            stars[std::size_t(i)] = make_mock({}, simulator.psf(), {}, {size, size, 16, 1, std::uint64_t(i)});
+        });
+        DeviceSky sky(stream, simulator.psf(), simulator.exposure());
+        const Buffer<float> image(stream.device, std::int64_t{size} * size);
+        const std::string what =
+            std::to_string(count) + " fields of " + std::to_string(size) + " px on " + device_name(stream);
+        run(what, count, "fields", [&] {
+            for (std::size_t i = 0; i < stars.size(); ++i)
+                sky.observe(stars[i], {1, i}, image.view({1, size, size, 1}));
+            synchronize(stream);
+        });
+        const double seconds = rows_.back().times.median;
+        std::printf("  %48s %12.6g fields/s, %.6g Mpx/s by the clock\n", "", count / seconds,
+                    1e-6 * count * size * size / seconds);
+    }
+
     // Found from the image alone: search, joint fits, pruning, errors.
     void fit(int size) {
         SceneOptions jammed;
@@ -182,6 +209,8 @@ Options parse(int argc, char** argv) {
             o.stars = value;
         else if (key == "--image")
             o.image = value;
+        else if (key == "--device" && (value == "cpu" || value == "cuda"))
+            o.device.kind = value == "cuda" ? Device::Kind::cuda : Device::Kind::cpu;
         else if (key == "--fields")
             o.fields = value != "no";
         else if (key == "--columns")
@@ -195,6 +224,8 @@ Options parse(int argc, char** argv) {
 }
 
 void bench_all(const Options& o, ThreadPool& pool) {
+    if (o.device.kind == Device::Kind::cuda && cuda_devices() == 0)
+        fail(Fault::device, "no CUDA device can be used here: ", cuda_trouble());
     std::printf("%d thread%s, %s\n", pool.threads(), pool.threads() > 1 ? "s" : "", isa_name(pool.isa()));
     const Psf psf = load_psf(o);
     Bench bench(pool);
@@ -206,6 +237,10 @@ void bench_all(const Options& o, ThreadPool& pool) {
     bench.noise(46.5, drizzled);
     bench.fit(400);
     if (o.fields) bench.fields(512, 20), bench.fields(100, 5000);
+    if (o.device.kind == Device::Kind::cuda) {
+        const StreamOwner stream(o.device, &pool);
+        bench.fields_on(stream, 512, 20), bench.fields_on(stream, 100, 1000);
+    }
     if (!o.json.empty()) write_json(bench.rows(), o.json, pool);
 }
 
@@ -217,7 +252,8 @@ int main(int argc, char** argv) try {
     options.stars.empty() ? bench_all(options, pool) : draw(options, pool);
 } catch (const std::exception& e) {
     std::fprintf(stderr,
-                 "bench_sim: %s\nusage: bench_sim [--threads N] [--json FILE] [--fields no] [--psf FILE --psf-width N "
+                 "bench_sim: %s\nusage: bench_sim [--device cpu|cuda] [--threads N] [--json FILE] [--fields no] [--psf "
+                 "FILE --psf-width N "
                  "--oversampling K]\n"
                  "       bench_sim --stars FILE --image FILE --columns N --rows N [--psf ...]\n",
                  e.what());

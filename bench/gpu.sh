@@ -7,10 +7,11 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 results=${1:-$here/bench/results}
 mkdir -p "$results"
 stamp=$(date -u +%Y-%m-%d)
-# cuBLAS, for the ceiling, is where PyTorch keeps it
+# cuBLAS, for the ceiling, and cuDNN, to compare with, are where PyTorch keeps them
 library=$(python3 -c 'import glob, os, torch
 home = os.path.dirname(os.path.dirname(torch.__file__))
-print(":".join(sorted({os.path.dirname(f) for f in glob.glob(home + "/nvidia/**/libcublas.so*", recursive=True)})))' || true)
+print(":".join(sorted({os.path.dirname(f) for name in ("libcublas.so*", "libcudnn.so*")
+                       for f in glob.glob(home + "/nvidia/**/" + name, recursive=True)})))' || true)
 export LD_LIBRARY_PATH=$library:${LD_LIBRARY_PATH:-}
 failed=()
 part() {
@@ -23,9 +24,10 @@ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv || failed+=
 part tests "$here/build/test_cuda"
 part kernels "$here/build/bench_kernels" --device cuda --type bf16 --batch 8 --seconds 0.05 --json "$results/kernels-cuda-$stamp.json"
 part network "$here/build/bench_network" --device cuda --json "$results/network-cuda-$stamp.json"
+part simulator "$here/build/bench_sim" --device cuda --json "$results/simulator-cuda-$stamp.json"
 part torch-layers python3 "$here/bench/torch_layers.py" "$results/kernels-cuda-$stamp.json" --json "$results/torch-layers-$stamp.json"
-part torch-network python3 "$here/bench/torch_network.py" --device cuda --json "$results/torch-network-$stamp.json"
-part torch-compiled python3 "$here/bench/torch_network.py" --device cuda --compile --json "$results/torch-compiled-$stamp.json"
+part torch-network python3 "$here/bench/torch_network.py" --device cuda --ours "$results/network-cuda-$stamp.json" --json "$results/torch-network-$stamp.json"
+part torch-compiled python3 "$here/bench/torch_network.py" --device cuda --compile --ours "$results/network-cuda-$stamp.json" --json "$results/torch-compiled-$stamp.json"
 if ((${#failed[@]})); then
   printf 'failed: %s\n' "${failed[@]}"
   exit 1

@@ -214,19 +214,24 @@ void run_block(Core& c, Grid g, Order order, unsigned seed) {
 
 void set_order(Order order, unsigned seed) { order_setting() = std::uint64_t(order) << 32 | seed; }
 
+namespace {
+constexpr std::int64_t Counters::*all_counters[] = {
+    &Counters::launches,        &Counters::blocks,          &Counters::copy_requests,  &Counters::copy_bytes,
+    &Counters::copy_sectors,    &Counters::copy_conflicts,  &Counters::matrix_loads,   &Counters::bank_conflicts,
+    &Counters::read_requests,   &Counters::read_sectors,    &Counters::write_requests, &Counters::write_sectors,
+    &Counters::shared_requests, &Counters::shared_conflicts};
+static_assert(sizeof(Counters) == sizeof(all_counters) / sizeof(*all_counters) * sizeof(std::int64_t));
+}  // namespace
+
 Counters& Counters::operator+=(const Counters& o) {
-    launches += o.launches, blocks += o.blocks;
-    copy_requests += o.copy_requests, copy_bytes += o.copy_bytes, copy_sectors += o.copy_sectors;
-    copy_conflicts += o.copy_conflicts;
-    matrix_loads += o.matrix_loads, bank_conflicts += o.bank_conflicts;
+    for (auto counter : all_counters) this->*counter += o.*counter;
     return *this;
 }
 
 Counters Counters::operator-(const Counters& o) const {
-    return {launches - o.launches,           blocks - o.blocks,
-            copy_requests - o.copy_requests, copy_bytes - o.copy_bytes,
-            copy_sectors - o.copy_sectors,   copy_conflicts - o.copy_conflicts,
-            matrix_loads - o.matrix_loads,   bank_conflicts - o.bank_conflicts};
+    Counters out = *this;
+    for (auto counter : all_counters) out.*counter -= o.*counter;
+    return out;
 }
 
 Counters counters() {
@@ -347,6 +352,16 @@ void copy_begin(void* to, const void* from, bool valid, Where where) {
                                                       c.counters);
     std::memset(to, 0xff, 16);
     c.self().copies.push_back({to, from, valid, c.self().group});
+}
+
+void plain_access(const void* place, std::uintptr_t at, int bytes, bool write) {
+    Core& c = core();
+    if (!c.running) return;  // the launcher's own
+    const auto shared = reinterpret_cast<std::uintptr_t>(c.shared.get());
+    const bool in_shared = at >= shared && at + std::uintptr_t(bytes) <= shared + c.shared_bytes;
+    if (in_shared || in_device_memory(at, bytes))
+        c.warps[std::size_t(c.current / 32)].traffic.plain(place, c.current % 32, at, bytes, write, in_shared,
+                                                           c.counters);
 }
 
 void copy_commit() { ++core().self().group; }

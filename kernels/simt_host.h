@@ -43,22 +43,37 @@ enum class Order { forward, reverse, shuffled };
 /// The order in which threads run in all launches that begin later, in any thread of the program. Thread-safe.
 void set_order(Order, unsigned seed = 0);
 
-/// What kernels did to memory through the dialect's verbs; plain reads and writes aren't counted. A request is one
-/// copy_async of a warp. Sectors are 32 bytes: a request of 512 contiguous bytes, aligned, has 16. A conflict is a pass
-/// over the banks more than the bytes alone need, where hardware works in phases of 8 lanes x 16 bytes.
+/// What kernels did to memory. A request is one access of a warp: a copy_async, a plain read or write, a matrix load.
+/// Sectors are 32 bytes of global memory: a request of 512 contiguous bytes, aligned, has 16. A conflict is a pass over
+/// the banks of shared memory more than the bytes alone need: hardware passes over 128 bytes at a time. Lanes run one
+/// after the other, so a request is put together from what each lane does at one place for the n-th time.
 struct Counters {
     std::int64_t launches = 0, blocks = 0;
     std::int64_t copy_requests = 0, copy_bytes = 0, copy_sectors = 0;  ///< from global memory
     std::int64_t copy_conflicts = 0;                                   ///< in shared memory, of copy_async's writes
     std::int64_t matrix_loads = 0, bank_conflicts = 0;                 ///< in shared memory, of matrix loads
+    // Plain reads and writes: only of launches within counted(), and where accesses_seen (config.h).
+    std::int64_t read_requests = 0, read_sectors = 0;        ///< of global memory
+    std::int64_t write_requests = 0, write_sectors = 0;      ///< of global memory; integer atomics too
+    std::int64_t shared_requests = 0, shared_conflicts = 0;  ///< reads and writes of shared memory
     Counters& operator+=(const Counters&);
     Counters operator-(const Counters&) const;
     bool operator==(const Counters&) const = default;
+    std::int64_t global_bytes() const { return 32 * (copy_sectors + read_sectors + write_sectors); }
 };
 Counters counters();  ///< of the whole program so far. Thread-safe
-/// What f's launches did, if nothing else launches meanwhile.
+/// While one lives, plain reads and writes are counted too, and kernels take their time.
+class Watch {
+public:
+    Watch();
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+};
+/// What f's launches did, if nothing else launches meanwhile; f waits for its streams.
 template <class F>
 Counters counted(F f) {
+    const Watch watch;
     const Counters before = counters();
     f();
     return counters() - before;
@@ -72,6 +87,9 @@ bool recording_now();  ///< this thread
 // What the verbs below are made of.
 void check_launch(const Site&, Grid);  ///< Throws Error for what no device takes.
 void run(const Site&, Grid, void (*thread)(void* kernel), void* kernel);
+bool in_device_memory(std::uintptr_t, int bytes);  ///< Thread-safe
+/// A plain read or write by the running thread, anywhere; `place` tells it from others in the kernel's code.
+void plain_access(const void* place, std::uintptr_t at, int bytes, bool write);
 void* shared(std::size_t bytes, Where);
 void barrier(Where);
 /// Waits until all 32 lanes have called; the last one calls resolve with every lane's operand.

@@ -2,8 +2,35 @@
 // NaN.
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <shared_mutex>
 
 #include "kernels/simt.h"
+
+namespace star::simt {
+namespace {
+
+/// Where the device's memory lies: what is allocated, by address.
+struct Map {
+    std::shared_mutex lock;
+    std::map<std::uintptr_t, std::size_t> bytes;
+};
+Map& map() {
+    static Map m;
+    return m;
+}
+
+}  // namespace
+
+bool in_device_memory(std::uintptr_t at, int bytes) {
+    Map& m = map();
+    const std::shared_lock hold(m.lock);
+    auto after = m.bytes.upper_bound(at);
+    return after != m.bytes.begin() && (--after, at + std::uintptr_t(bytes) <= after->first + after->second);
+}
+
+}  // namespace star::simt
 
 namespace star::cuda {
 
@@ -17,12 +44,26 @@ void* allocate(int index, std::size_t bytes) {
     void* p = nullptr;
     if (posix_memalign(&p, 256, bytes) != 0) fail(Fault::device, "emulator: out of memory: ", bytes, " bytes wanted");
     std::memset(p, 0xff, bytes);
+    const std::lock_guard hold(simt::map().lock);
+    simt::map().bytes[reinterpret_cast<std::uintptr_t>(p)] = bytes;
     return p;
 }
 
-void release(int, void* p) noexcept { std::free(p); }
+void release(int, void* p) noexcept {
+    if (!p) return;
+    {
+        const std::lock_guard hold(simt::map().lock);
+        simt::map().bytes.erase(reinterpret_cast<std::uintptr_t>(p));
+    }
+    std::free(p);
+}
 
-void* allocate_host(std::size_t bytes) { return allocate(0, bytes); }
+void* allocate_host(std::size_t bytes) {
+    void* p = nullptr;
+    if (posix_memalign(&p, 256, bytes) != 0) fail(Fault::device, "emulator: out of memory: ", bytes, " bytes wanted");
+    std::memset(p, 0xff, bytes);
+    return p;
+}
 void release_host(void* p) noexcept { std::free(p); }
 
 void copy_to_device(Stream stream, void* device, const void* host, std::size_t bytes) {

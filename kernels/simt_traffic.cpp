@@ -47,9 +47,55 @@ void Traffic::copy(const Where& where, int lane, const void* from, std::size_t o
     open_.erase(r);
 }
 
+void Traffic::Access::count(Counters& c) const {
+    if (!shared) {
+        std::vector<std::uintptr_t> sectors;
+        for (int l = 0; l < 32; ++l)
+            if (lanes >> l & 1)
+                for (std::uintptr_t s = at[l] / 32; s <= (at[l] + std::uintptr_t(bytes) - 1) / 32; ++s)
+                    sectors.push_back(s);
+        std::sort(sectors.begin(), sectors.end());
+        (write ? c.write_sectors : c.read_sectors) += std::unique(sectors.begin(), sectors.end()) - sectors.begin();
+        ++(write ? c.write_requests : c.read_requests);
+        return;
+    }
+    // Words of 4 bytes, each in one of 32 banks; so many lanes at a time as 128 bytes hold.
+    const int words = std::max(bytes / 4, 1), lanes_at_once = std::max(32 / words, 1);
+    for (int first = 0; first < 32; first += lanes_at_once) {
+        std::vector<std::uintptr_t> banks[32];
+        for (int l = first; l < first + lanes_at_once; ++l)
+            if (lanes >> l & 1)
+                for (int w = 0; w < words; ++w)
+                    banks[(at[l] / 4 + std::uintptr_t(w)) % 32].push_back(at[l] / 4 + std::uintptr_t(w));
+        std::int64_t passes = 1;
+        for (auto& bank : banks) {
+            std::sort(bank.begin(), bank.end());
+            passes = std::max<std::int64_t>(passes, std::unique(bank.begin(), bank.end()) - bank.begin());
+        }
+        c.shared_conflicts += passes - 1;
+    }
+    ++c.shared_requests;
+}
+
+void Traffic::plain(const void* place, int lane, std::uintptr_t at, int bytes, bool write, bool shared,
+                    Counters& counters) {
+    Place& p = places_[place];
+    const auto which = std::size_t(p.runs[lane]++ - p.first);
+    if (which == p.open.size()) p.open.push_back({write, shared, bytes, 0, {}});
+    Access& a = p.open[which];
+    a.lanes |= 1u << lane, a.at[lane] = at;
+    for (; !p.open.empty() && p.open.front().lanes == ~0u; ++p.first) {
+        p.open.front().count(counters);
+        p.open.pop_front();
+    }
+}
+
 void Traffic::finish(Counters& counters) {
     for (const Request& r : open_) r.count(counters);
     open_.clear();
+    for (const auto& [_, place] : places_)
+        for (const Access& a : place.open) a.count(counters);
+    places_.clear();
 }
 
 }  // namespace star::simt

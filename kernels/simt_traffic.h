@@ -1,5 +1,8 @@
-// Counts what a warp's asynchronous copies cost: sectors of global memory, conflicts between banks of shared memory.
+// Counts what a warp's copies, reads and writes cost: sectors of global memory, conflicts between banks of shared
+// memory.
 #pragma once
+#include <deque>
+#include <unordered_map>
 #include <vector>
 
 #include "kernels/simt.h"
@@ -10,10 +13,12 @@ namespace star::simt {
 /// once).
 int bank_passes(const std::size_t* offsets, int count);
 
-/// Lanes run one after the other, so a warp's request is put together from calls of copy_async at one place.
+/// Lanes run one after the other, so a warp's request is put together from what its lanes do at one place.
 class Traffic {
 public:
     void copy(const Where&, int lane, const void* from, std::size_t offset, Counters&);  // null: nothing is read
+    /// A plain read or write of `bytes` at an address of global or shared memory.
+    void plain(const void* place, int lane, std::uintptr_t at, int bytes, bool write, bool shared, Counters&);
     void finish(Counters&);  // requests that not all lanes took part in
 
 private:
@@ -24,7 +29,21 @@ private:
         std::size_t offset[32];
         void count(Counters&) const;
     };
+    struct Access {
+        bool write, shared;
+        int bytes;
+        unsigned lanes = 0;
+        std::uintptr_t at[32];
+        void count(Counters&) const;
+    };
+    /// A place in the code: what its n-th run in each lane asks for, from the first n that a lane has yet to come to.
+    struct Place {
+        std::int64_t runs[32] = {};
+        std::int64_t first = 0;
+        std::deque<Access> open;
+    };
     std::vector<Request> open_;
+    std::unordered_map<const void*, Place> places_;
 };
 
 }  // namespace star::simt

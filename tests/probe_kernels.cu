@@ -128,6 +128,21 @@ __global__ void copies_kernel(const float* in, float* out) {
     out[256 + 2 * t + 1] = s.v[256 + 2 * t + 1];
 }
 
+__global__ void strided_copy_kernel(const float* from, float* to, int step, int lanes) {
+    if (lane() < lanes) to[lane() * step] = from[lane() * step];
+}
+
+struct Words {
+    int x[33 * 32];
+};
+
+__global__ void strided_shared_kernel(int step) {
+    auto& s = shared_memory<Words>();
+    s.x[lane() * step] = 1;
+    sync_warp();
+    if (s.x[lane()] == 2) s.x[0] = 3;  // never: so that it is read
+}
+
 __global__ void nothing() {}
 
 }  // namespace
@@ -154,6 +169,12 @@ void probe_atomics(Stream stream, int blocks, std::int64_t* sum, int* most, unsi
 }
 void probe_copies(Stream stream, const float* in, float* out) {
     launch(stream, {{1}, 128, sizeof(Row)}, copies_kernel, in, out);
+}
+void probe_strided_copy(Stream stream, const float* from, float* to, int step, int lanes) {
+    launch(stream, {{1}, 32}, strided_copy_kernel, from, to, step, lanes);
+}
+void probe_strided_shared(Stream stream, int step) {
+    launch(stream, {{1}, 32, sizeof(Words)}, strided_shared_kernel, step);
 }
 void probe_bad_launch(Stream stream) { launch(stream, {{1}, 2000}, nothing); }
 

@@ -22,6 +22,10 @@ void probe_warp(Stream, std::uint32_t* out);
 void probe_atomics(Stream, int blocks, std::int64_t* sum, int* most, unsigned* count, unsigned* slots, int* first);
 /// out[i] = in[i] for i < 256 and 0 for the next 256, by asynchronous copies in two groups. 128 threads.
 void probe_copies(Stream, const float* in, float* out);
+/// One warp; lane i < lanes copies from[i * step] to to[i * step].
+void probe_strided_copy(Stream, const float* from, float* to, int step, int lanes);
+/// One warp; lane i writes word i * step of shared memory, then reads word i. step <= 33.
+void probe_strided_shared(Stream, int step);
 /// A launch that no device takes: 2000 threads per block. Throws Error.
 void probe_bad_launch(Stream);
 

@@ -138,8 +138,9 @@ std::array<double, classes_in_catalogue> class_chances(const Detection& d) {
     return out;
 }
 
-// Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes.
-std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * 40; }
+// Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes; and of the
+// plate that is read meanwhile the first four.
+std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * (40 + 14); }
 
 Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
     if (plates.size() == 1) return open_observation(o, model, console);

@@ -2,6 +2,8 @@
 #include "tools/plate_run.h"
 
 #include <algorithm>
+#include <functional>
+#include <future>
 
 #include "kernels/check.h"
 
@@ -10,6 +12,38 @@ namespace {
 
 // Where units of two plates are one: as the suppression over tiles has it, by centre; half a box by IoU.
 double blend_radius(const Procedure& p) { return p.suppress_by_centre ? p.suppress * p.psf_fwhm : p.box_half_width; }
+
+/// Opens plates in ascending order, the next one on a thread of its own while the last one is worked on. Only one
+/// thread at a time reads.
+class PlateReader {
+public:
+    /// wanted: the numbers of the plates that will be asked for, in this order.
+    PlateReader(const DetectionPlan& plan, const std::vector<Plate>& plates, std::vector<int> wanted)
+        : plan_(plan), plates_(plates), wanted_(std::move(wanted)) {
+        start();
+    }
+    /// The next wanted plate. Throws what opening it threw.
+    Observation next() {
+        struct ReadOn {  // whether or not this one could be read
+            PlateReader& reader;
+            ~ReadOn() { reader.start(); }
+        } const read_on{*this};
+        return ahead_.get();
+    }
+
+private:
+    void start() {
+        if (started_ < wanted_.size())
+            ahead_ = std::async(std::launch::async, open_plate, std::cref(plan_),
+                                std::cref(plates_[std::size_t(wanted_[started_++])]));
+    }
+
+    const DetectionPlan& plan_;
+    const std::vector<Plate>& plates_;
+    std::vector<int> wanted_;
+    std::size_t started_ = 0;
+    std::future<Observation> ahead_;
+};
 
 }  // namespace
 
@@ -27,6 +61,10 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
     }
     first.image.pixels = {}, first.mask = {}, first.hidden = {}, first.map.reset();  // read again in its turn
     out.sky = sky_of_plates(stream, plan, plates, console);
+    std::vector<int> wanted;
+    for (int i = 0; i < int(plates.size()); ++i)
+        if (!progress || !progress->done().contains(i)) wanted.push_back(i);
+    PlateReader reader(plan, plates, std::move(wanted));
     std::vector<PlateRows> rows(plates.size());
     for (std::size_t i = 0; i < plates.size() && !interrupt::requested(); ++i) {
         const auto known = progress ? progress->done().find(int(i)) : std::map<int, PlateFound>::iterator{};
@@ -37,7 +75,7 @@ ImageFound detect_plates(Stream stream, const Detector<T>& detector, const Detec
         } else {
             console.say("plate {} of {}: {}", i + 1, plates.size(), words_for(plates[i]));
             try {
-                Observation o = open_plate(plan, plates[i]);
+                Observation o = reader.next();
                 found = detect_plate(stream, detector, plan, plates[i], &out.sky, o, console);
             } catch (const Error& e) {
                 if (e.fault != Fault::input && e.fault != Fault::device) throw;

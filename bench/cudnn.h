@@ -1,0 +1,149 @@
+// cuDNN's convolutions, to stand beside ours on a GPU. The library is opened when it is there; the project doesn't link
+// it.
+#pragma once
+#include <dlfcn.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "bench/layers.h"
+#include "kernels/device.h"
+#include "kernels/random.h"
+
+namespace star::bench {
+
+class Cudnn {
+public:
+    /// On a CPU, or where cuDNN isn't found or doesn't start, convolution() gives nothing.
+    explicit Cudnn(Stream stream) : stream_(stream) {
+        if (stream.device.kind != Device::Kind::cuda) return;
+        for (const char* name : {"libcudnn.so.9", "libcudnn.so.8", "libcudnn.so"})
+            if ((library_ = dlopen(name, RTLD_NOW))) break;
+        if (!library_) return;
+        if (find<int (*)(void**)>("cudnnCreate")(&handle_) != 0) handle_ = nullptr;
+        if (handle_) call("cudnnSetStream", find<int (*)(void*, void*)>("cudnnSetStream")(handle_, stream.handle));
+    }
+    ~Cudnn() {
+        if (handle_) find<int (*)(void*)>("cudnnDestroy")(handle_);
+    }
+    Cudnn(const Cudnn&) = delete;
+    Cudnn& operator=(const Cudnn&) = delete;
+
+    bool starts() const { return handle_ != nullptr; }
+
+    /// Queues "forward", "input gradient" or "weight gradient" of a layer on tensors of its own: NHWC, bf16, sums in
+    /// float, by the algorithm that cuDNN measures as its fastest for the shape. Its weight gradient is bf16 too, where
+    /// ours is float. Empty: there is no cuDNN, or it has no algorithm for the shape.
+    std::function<void()> convolution(const Layer& layer, const std::string& operation) const {
+        if (!handle_) return {};
+        auto c = std::make_shared<Convolution>(*this, layer);
+        return operation == "forward"          ? run_of(c, forward, c->x, c->w, c->y)
+               : operation == "input gradient" ? run_of(c, input_gradient, c->w, c->y, c->x)
+                                               : run_of(c, weight_gradient, c->x, c->y, c->w);
+    }
+
+private:
+    // cuDNN's enumerators
+    static constexpr int float_numbers = 0, bf16_numbers = 9, nhwc = 1, cross_correlation = 1, tensor_cores = 1;
+    static constexpr std::size_t workspace_bytes = std::size_t{1} << 30;
+
+    /// cudnnConvolution...AlgoPerf_t, the same for all three operations.
+    struct Measured {
+        int algorithm, status;
+        float milliseconds;
+        std::size_t workspace;
+        int deterministic, math, reserved[3];
+    };
+    /// The operations take two tensors in and one out, in this order, so that one type of function serves all.
+    struct Names {
+        const char *find, *run;
+    };
+    static constexpr Names forward{"cudnnFindConvolutionForwardAlgorithmEx", "cudnnConvolutionForward"},
+        input_gradient{"cudnnFindConvolutionBackwardDataAlgorithmEx", "cudnnConvolutionBackwardData"},
+        weight_gradient{"cudnnFindConvolutionBackwardFilterAlgorithmEx", "cudnnConvolutionBackwardFilter"};
+    using FindAlgorithm = int (*)(void*, void*, const void*, void*, const void*, void*, void*, void*, int, int*,
+                                  Measured*, void*, std::size_t);
+    using Run = int (*)(void*, const void*, void*, const void*, void*, const void*, void*, int, void*, std::size_t,
+                        const void*, void*, void*);
+
+    struct Tensor {
+        void* description = nullptr;
+        Buffer<bf16> data;
+    };
+    struct Convolution {
+        const Cudnn& cudnn;
+        Tensor x, w, y;
+        void* how = nullptr;
+        Buffer<std::byte> workspace;
+
+        Convolution(const Cudnn& c, const Layer& l) : cudnn(c), workspace(c.stream_.device, workspace_bytes) {
+            const auto create = [&](const char* name, void** at) { c.call(name, c.find<int (*)(void**)>(name)(at)); };
+            create("cudnnCreateTensorDescriptor", &x.description);
+            create("cudnnCreateTensorDescriptor", &y.description);
+            create("cudnnCreateFilterDescriptor", &w.description);
+            create("cudnnCreateConvolutionDescriptor", &how);
+            using Describe = int (*)(void*, int, int, int, int, int, int);
+            const auto tensor = c.find<Describe>("cudnnSetTensor4dDescriptor");
+            const Shape X = l.x, W = l.w, Y = l.y();
+            c.call("cudnnSetTensor4dDescriptor", tensor(x.description, nhwc, bf16_numbers, X.n, X.c, X.h, X.w));
+            c.call("cudnnSetTensor4dDescriptor", tensor(y.description, nhwc, bf16_numbers, Y.n, Y.c, Y.h, Y.w));
+            c.call("cudnnSetFilter4dDescriptor", c.find<Describe>("cudnnSetFilter4dDescriptor")(
+                                                     w.description, bf16_numbers, nhwc, W.n, W.c, W.h, W.w));
+            c.call("cudnnSetConvolution2dDescriptor",
+                   c.find<int (*)(void*, int, int, int, int, int, int, int, int)>("cudnnSetConvolution2dDescriptor")(
+                       how, l.how.pad, l.how.pad, l.how.stride, l.how.stride, 1, 1, cross_correlation, float_numbers));
+            c.call("cudnnSetConvolutionMathType",
+                   c.find<int (*)(void*, int)>("cudnnSetConvolutionMathType")(how, tensor_cores));
+            x.data = c.numbers(X.size()), w.data = c.numbers(W.size()), y.data = c.numbers(Y.size());
+        }
+        ~Convolution() {
+            const auto destroy = [&](const char* name, void* p) { cudnn.find<int (*)(void*)>(name)(p); };
+            destroy("cudnnDestroyConvolutionDescriptor", how);
+            destroy("cudnnDestroyFilterDescriptor", w.description);
+            destroy("cudnnDestroyTensorDescriptor", y.description);
+            destroy("cudnnDestroyTensorDescriptor", x.description);
+        }
+    };
+
+    std::function<void()> run_of(std::shared_ptr<Convolution> c, Names names, const Tensor& a, const Tensor& b,
+                                 const Tensor& out) const {
+        std::array<Measured, 16> measured;
+        int count = 0;
+        void *const space = c->workspace.data(), *const to = out.data.data();
+        const int status = find<FindAlgorithm>(names.find)(
+            handle_, a.description, a.data.data(), b.description, b.data.data(), c->how, out.description, to,
+            int(measured.size()), &count, measured.data(), space, workspace_bytes);
+        if (status != 0 || count == 0 || measured[0].status != 0) return {};  // the fastest comes first
+        const auto run = find<Run>(names.run);
+        return [=, this, algorithm = measured[0].algorithm, &a, &b, &out] {
+            const float one = 1, zero = 0;
+            call(names.run, run(handle_, &one, a.description, a.data.data(), b.description, b.data.data(), c->how,
+                                algorithm, space, workspace_bytes, &zero, out.description, to));
+        };
+    }
+
+    Buffer<bf16> numbers(std::int64_t count) const {  // zeros would draw less power, and run faster
+        std::vector<bf16> host(static_cast<std::size_t>(count));
+        Random random(1, 0);
+        for (bf16& v : host) v = narrow<bf16>(float(random.uniform(-1, 1)));
+        Buffer<bf16> b(stream_.device, count);
+        copy_to_device(stream_, b.data(), host.data(), host.size() * sizeof(bf16));
+        synchronize(stream_);
+        return b;
+    }
+
+    template <class F>
+    F find(const char* name) const {
+        void* at = dlsym(library_, name);
+        require(at != nullptr, "cuDNN has no ", name);
+        return reinterpret_cast<F>(at);
+    }
+    void call(const char* name, int status) const { require(status == 0, name, ": status ", status); }
+
+    Stream stream_;
+    void *library_ = nullptr, *handle_ = nullptr;
+};
+
+}  // namespace star::bench
