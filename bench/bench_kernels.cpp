@@ -78,17 +78,22 @@ struct Peers {
     const Cudnn& cudnn;
 };
 
-/// Seconds of one run of cuDNN's on its own tensors; NaN where there is none. Its failure, said, is no reason to stop.
-double cudnn_seconds(const Peers& peers, const Layer& layer, const char* operation, int at_once, double seconds) try {
-    const auto queue = peers.cudnn.convolution(layer, operation);
-    if (!queue) return NAN;
-    const auto work = [&] {
-        for (int i = 0; i < at_once; ++i) queue();
-        synchronize(peers.stream);
-    };
-    return time_in_turns(seconds, work, peers.top.run).work.median / at_once;
-} catch (const Error& e) {
-    std::fprintf(stderr, "cuDNN, %s of %s: %s\n", operation, layer.name.c_str(), e.what());
+/// Seconds of one run of cuDNN's, which knows bf16 here; NaN where there is none. Its failure, said, is no reason to
+/// stop.
+template <class T>
+double cudnn_seconds(const Peers& peers, const Problem<T>& problem, const char* operation, int at_once,
+                     double seconds) {
+    if constexpr (std::is_same_v<T, bf16>) try {
+            if (const auto queue = peers.cudnn.convolution(problem, operation)) {
+                const auto work = [&] {
+                    for (int i = 0; i < at_once; ++i) queue();
+                    synchronize(peers.stream);
+                };
+                return time_in_turns(seconds, work, peers.top.run).work.median / at_once;
+            }
+        } catch (const Error& e) {
+            std::fprintf(stderr, "cuDNN, %s of %s: %s\n", operation, problem.layer().name.c_str(), e.what());
+        }
     return NAN;
 }
 
@@ -96,11 +101,13 @@ template <class T>
 void time_layer(const std::string& network, const Layer& layer, const Peers& peers, const Options& options,
                 std::vector<Row>& rows) {
     const auto& [stream, top, cudnn] = peers;
+    std::unique_ptr<Problem<T>> made;  // once for the three operations: drawing its numbers takes a while
     for (const char* operation : conv_operations) {
         if (!layer.input_gradient && std::strcmp(operation, "input gradient") == 0) continue;
         const std::string name = network + ' ' + operation + ' ' + layer.name + ' ' + shape_text(layer);
         if (name.find(options.filter) == std::string::npos) continue;
-        Problem<T> problem(layer, stream);
+        if (!made) made = std::make_unique<Problem<T>>(layer, stream);
+        Problem<T>& problem = *made;
         problem.check(operation);
         // on a GPU so many at once that the launch and the wait are lost in it
         const int at_once = stream.device.kind == Device::Kind::cpu ? 1 : int(1 + 2e12 / layer.flops());
@@ -113,7 +120,7 @@ void time_layer(const std::string& network, const Layer& layer, const Peers& pee
         const double bytes = double(sizeof(T)) * double(layer.x.size() + layer.w.size() + layer.y().size());
         rows.push_back({network, operation, layer, bytes, layer.flops(), times.work, top.flops / times.ceiling.quartile,
                         top.processor ? top.flops / times.ceiling.least_processor : 0,
-                        cudnn_seconds(peers, layer, operation, at_once, options.seconds)});
+                        cudnn_seconds<T>(peers, problem, operation, at_once, options.seconds)});
         const Times& took = times.work;
         std::printf("%-8s %-15s %-10s %-26s x%-3d %9.3f ms +-%4.1f %% %7.1f GB/s %8.1f GFLOP/s %6.1f %% %6.1f %%",
                     network.c_str(), operation, layer.name.c_str(), shape_text(layer).c_str(), layer.times,

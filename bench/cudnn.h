@@ -4,13 +4,12 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 
-#include "bench/layers.h"
-#include "kernels/device.h"
-#include "kernels/random.h"
+#include "bench/problem.h"
 
 namespace star::bench {
 
@@ -22,26 +21,32 @@ public:
         for (const char* name : {"libcudnn.so.9", "libcudnn.so.8", "libcudnn.so"})
             if ((library_ = dlopen(name, RTLD_NOW))) break;
         if (!library_) return;
-        if (find<int (*)(void**)>("cudnnCreate")(&handle_) != 0) handle_ = nullptr;
-        if (handle_) call("cudnnSetStream", find<int (*)(void*, void*)>("cudnnSetStream")(handle_, stream.handle));
+        try {
+            if (find<int (*)(void**)>("cudnnCreate")(&handle_) != 0) handle_ = nullptr;
+            if (handle_) call("cudnnSetStream", find<int (*)(void*, void*)>("cudnnSetStream")(handle_, stream.handle));
+        } catch (const Error& e) {
+            std::fprintf(stderr, "%s\n", e.what());
+            handle_ = nullptr;
+        }
     }
     ~Cudnn() {
-        if (handle_) find<int (*)(void*)>("cudnnDestroy")(handle_);
+        if (handle_) destroy("cudnnDestroy", handle_);
     }
     Cudnn(const Cudnn&) = delete;
     Cudnn& operator=(const Cudnn&) = delete;
 
     bool starts() const { return handle_ != nullptr; }
 
-    /// Queues "forward", "input gradient" or "weight gradient" of a layer on tensors of its own: NHWC, bf16, sums in
-    /// float, by the algorithm that cuDNN measures as its fastest for the shape. Its weight gradient is bf16 too, where
-    /// ours is float. Empty: there is no cuDNN, or it has no algorithm for the shape.
-    std::function<void()> convolution(const Layer& layer, const std::string& operation) const {
+    /// Queues "forward", "input gradient" or "weight gradient" of a problem on its tensors, with a result of its own:
+    /// NHWC, bf16, sums in float, by the algorithm that cuDNN measures as its fastest for the shape. Its weight
+    /// gradient is bf16 too, where ours is float. Empty: there is no cuDNN, or it has no algorithm for the shape.
+    std::function<void()> convolution(const Problem<bf16>& problem, const std::string& operation) const {
         if (!handle_) return {};
-        auto c = std::make_shared<Convolution>(*this, layer);
-        return operation == "forward"          ? run_of(c, forward, c->x, c->w, c->y)
-               : operation == "input gradient" ? run_of(c, input_gradient, c->w, c->y, c->x)
-                                               : run_of(c, weight_gradient, c->x, c->y, c->w);
+        const auto c = std::make_shared<Convolution>(*this, problem.layer());
+        const Tensor x{c->x, problem.x.data()}, w{c->w, problem.w.data()}, y{c->y, problem.dy.data()};
+        return operation == "forward"          ? run_of(c, forward, x, w, c->y, problem.layer().y())
+               : operation == "input gradient" ? run_of(c, input_gradient, w, y, c->x, problem.layer().x)
+                                               : run_of(c, weight_gradient, x, y, c->w, problem.layer().w);
     }
 
 private:
@@ -69,69 +74,58 @@ private:
                         const void*, void*, void*);
 
     struct Tensor {
-        void* description = nullptr;
-        Buffer<bf16> data;
+        void* description;
+        const bf16* data;
     };
     struct Convolution {
         const Cudnn& cudnn;
-        Tensor x, w, y;
-        void* how = nullptr;
+        void *x = nullptr, *w = nullptr, *y = nullptr, *how = nullptr;  // descriptions
         Buffer<std::byte> workspace;
+        Buffer<bf16> result;
 
         Convolution(const Cudnn& c, const Layer& l) : cudnn(c), workspace(c.stream_.device, workspace_bytes) {
             const auto create = [&](const char* name, void** at) { c.call(name, c.find<int (*)(void**)>(name)(at)); };
-            create("cudnnCreateTensorDescriptor", &x.description);
-            create("cudnnCreateTensorDescriptor", &y.description);
-            create("cudnnCreateFilterDescriptor", &w.description);
+            create("cudnnCreateTensorDescriptor", &x);
+            create("cudnnCreateTensorDescriptor", &y);
+            create("cudnnCreateFilterDescriptor", &w);
             create("cudnnCreateConvolutionDescriptor", &how);
             using Describe = int (*)(void*, int, int, int, int, int, int);
             const auto tensor = c.find<Describe>("cudnnSetTensor4dDescriptor");
             const Shape X = l.x, W = l.w, Y = l.y();
-            c.call("cudnnSetTensor4dDescriptor", tensor(x.description, nhwc, bf16_numbers, X.n, X.c, X.h, X.w));
-            c.call("cudnnSetTensor4dDescriptor", tensor(y.description, nhwc, bf16_numbers, Y.n, Y.c, Y.h, Y.w));
-            c.call("cudnnSetFilter4dDescriptor", c.find<Describe>("cudnnSetFilter4dDescriptor")(
-                                                     w.description, bf16_numbers, nhwc, W.n, W.c, W.h, W.w));
+            c.call("cudnnSetTensor4dDescriptor", tensor(x, nhwc, bf16_numbers, X.n, X.c, X.h, X.w));
+            c.call("cudnnSetTensor4dDescriptor", tensor(y, nhwc, bf16_numbers, Y.n, Y.c, Y.h, Y.w));
+            c.call("cudnnSetFilter4dDescriptor",
+                   c.find<Describe>("cudnnSetFilter4dDescriptor")(w, bf16_numbers, nhwc, W.n, W.c, W.h, W.w));
             c.call("cudnnSetConvolution2dDescriptor",
                    c.find<int (*)(void*, int, int, int, int, int, int, int, int)>("cudnnSetConvolution2dDescriptor")(
                        how, l.how.pad, l.how.pad, l.how.stride, l.how.stride, 1, 1, cross_correlation, float_numbers));
             c.call("cudnnSetConvolutionMathType",
                    c.find<int (*)(void*, int)>("cudnnSetConvolutionMathType")(how, tensor_cores));
-            x.data = c.numbers(X.size()), w.data = c.numbers(W.size()), y.data = c.numbers(Y.size());
         }
-        ~Convolution() {
-            const auto destroy = [&](const char* name, void* p) { cudnn.find<int (*)(void*)>(name)(p); };
-            destroy("cudnnDestroyConvolutionDescriptor", how);
-            destroy("cudnnDestroyFilterDescriptor", w.description);
-            destroy("cudnnDestroyTensorDescriptor", y.description);
-            destroy("cudnnDestroyTensorDescriptor", x.description);
+        ~Convolution() {  // what a constructor that failed has made is left to the library
+            cudnn.destroy("cudnnDestroyConvolutionDescriptor", how);
+            cudnn.destroy("cudnnDestroyFilterDescriptor", w);
+            cudnn.destroy("cudnnDestroyTensorDescriptor", y);
+            cudnn.destroy("cudnnDestroyTensorDescriptor", x);
         }
     };
 
-    std::function<void()> run_of(std::shared_ptr<Convolution> c, Names names, const Tensor& a, const Tensor& b,
-                                 const Tensor& out) const {
+    std::function<void()> run_of(const std::shared_ptr<Convolution>& c, Names names, Tensor a, Tensor b, void* to,
+                                 Shape shape) const {
         std::array<Measured, 16> measured;
         int count = 0;
-        void *const space = c->workspace.data(), *const to = out.data.data();
-        const int status = find<FindAlgorithm>(names.find)(
-            handle_, a.description, a.data.data(), b.description, b.data.data(), c->how, out.description, to,
-            int(measured.size()), &count, measured.data(), space, workspace_bytes);
+        c->result = {stream_.device, shape.size()};
+        void *const space = c->workspace.data(), *const out = c->result.data();
+        const int status =
+            find<FindAlgorithm>(names.find)(handle_, a.description, a.data, b.description, b.data, c->how, to, out,
+                                            int(measured.size()), &count, measured.data(), space, workspace_bytes);
         if (status != 0 || count == 0 || measured[0].status != 0) return {};  // the fastest comes first
         const auto run = find<Run>(names.run);
-        return [=, this, algorithm = measured[0].algorithm, &a, &b, &out] {
+        return [=, this, algorithm = measured[0].algorithm] {
             const float one = 1, zero = 0;
-            call(names.run, run(handle_, &one, a.description, a.data.data(), b.description, b.data.data(), c->how,
-                                algorithm, space, workspace_bytes, &zero, out.description, to));
+            call(names.run, run(handle_, &one, a.description, a.data, b.description, b.data, c->how, algorithm, space,
+                                workspace_bytes, &zero, to, out));
         };
-    }
-
-    Buffer<bf16> numbers(std::int64_t count) const {  // zeros would draw less power, and run faster
-        std::vector<bf16> host(static_cast<std::size_t>(count));
-        Random random(1, 0);
-        for (bf16& v : host) v = narrow<bf16>(float(random.uniform(-1, 1)));
-        Buffer<bf16> b(stream_.device, count);
-        copy_to_device(stream_, b.data(), host.data(), host.size() * sizeof(bf16));
-        synchronize(stream_);
-        return b;
     }
 
     template <class F>
@@ -139,6 +133,9 @@ private:
         void* at = dlsym(library_, name);
         require(at != nullptr, "cuDNN has no ", name);
         return reinterpret_cast<F>(at);
+    }
+    void destroy(const char* name, void* p) const noexcept {
+        if (void* at = dlsym(library_, name)) reinterpret_cast<int (*)(void*)>(at)(p);
     }
     void call(const char* name, int status) const { require(status == 0, name, ": status ", status); }
 

@@ -113,8 +113,8 @@ inline Task suppression(Stream stream, int count, bool identical) {
             [=] { queue(stream, at->scratch); }, check};
 }
 
-/// The heads' outputs of an 800 x 800 image: levels of strides 8 to 128, 9 anchors, 5 classes, the best 1000 of each.
-inline Task decoding(Stream stream, int images) {
+/// The heads' outputs of square images: levels of strides 8 to 128, 9 anchors, 5 classes, the best 1000 of each.
+inline Task decoding(Stream stream, int images, int side_px) {
     struct State {
         AnchorGrid grid;
         std::vector<std::vector<float>> host;
@@ -127,12 +127,12 @@ inline Task decoding(Stream stream, int images) {
     };
     auto at = std::make_shared<State>();
     Decode how;
-    how.width = how.height = 800;
+    how.width = how.height = float(side_px);
     double bytes = 0;
     AnchorGrid& g = at->grid;
     g.levels = 5, g.per_cell = 9;
     for (int l = 0; l < g.levels; ++l) {
-        const int stride = 8 << l, side = ceil_div(800, stride);
+        const int stride = 8 << l, side = ceil_div(side_px, stride);
         AnchorLevel& level = g.level[l];
         level.h = level.w = side, level.first = g.total;
         level.stride_y = level.stride_x = float(stride);
@@ -181,8 +181,9 @@ inline Task decoding(Stream stream, int images) {
             require(std::fabs(double(scores[std::size_t(i)]) - all[std::size_t(i)]) <= 8 * 0x1p-24, "decode of row ", i,
                     " is wrong");
     };
-    return {"decode + top-k", std::to_string(images) + "x800x800 px, k 1000", bytes,
-            [=] { queue(stream, at->scratch); }, check};
+    return {"decode + top-k",
+            std::to_string(images) + "x" + std::to_string(side_px) + "x" + std::to_string(side_px) + " px, k 1000",
+            bytes, [=] { queue(stream, at->scratch); }, check};
 }
 
 /// White noise: the mesh of a square image, and its map.
@@ -220,7 +221,7 @@ inline Task sky_mesh(Stream stream, int side) {
 /// The tasks by name, made only when they are wanted: their inputs are large.
 inline std::vector<std::pair<std::string, std::function<Task()>>> detection_tasks(Stream stream) {
     return {{"sky mesh", [=] { return sky_mesh(stream, 4096); }},
-            {"decode + top-k", [=] { return decoding(stream, 1); }},
+            {"decode + top-k", [=] { return decoding(stream, 1, 800); }},
             {"nms", [=] { return suppression(stream, 100'000, false); }},
             {"nms identical", [=] { return suppression(stream, 100'000, true); }}};
 }

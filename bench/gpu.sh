@@ -20,11 +20,18 @@ part() {
   echo "== $name: $*"
   timeout 300 "$@" || failed+=("$name (exit $?)")
 }
-nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv || failed+=("nvidia-smi")
+# What the results of this day were made with.
+python3 - "$results/gpu-$stamp.json" <<END || failed+=("the device's description")
+import json, subprocess, sys
+name, driver, memory = subprocess.check_output(["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"], text=True).splitlines()[0].split(", ")
+commit = subprocess.run(["git", "-C", "$here", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+json.dump({"device": name, "driver": driver, "memory": memory, "commit": commit, "date": "$stamp"}, open(sys.argv[1], "w"), indent=1)
+print(name, driver, memory, commit)
+END
 part tests "$here/build/test_cuda"
 part kernels "$here/build/bench_kernels" --device cuda --type bf16 --batch 8 --seconds 0.05 --json "$results/kernels-cuda-$stamp.json"
 part network "$here/build/bench_network" --device cuda --json "$results/network-cuda-$stamp.json"
-part simulator "$here/build/bench_sim" --device cuda --json "$results/simulator-cuda-$stamp.json"
+part simulator "$here/build/bench_sim" --device cuda --fields no --json "$results/simulator-cuda-$stamp.json"
 part torch-layers python3 "$here/bench/torch_layers.py" "$results/kernels-cuda-$stamp.json" --json "$results/torch-layers-$stamp.json"
 part torch-network python3 "$here/bench/torch_network.py" --device cuda --ours "$results/network-cuda-$stamp.json" --json "$results/torch-network-$stamp.json"
 part torch-compiled python3 "$here/bench/torch_network.py" --device cuda --compile --ours "$results/network-cuda-$stamp.json" --json "$results/torch-compiled-$stamp.json"

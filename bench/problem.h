@@ -37,6 +37,8 @@ public:
           dw(stream.device, layer.w.size()),
           scratch_(measured()) {}
 
+    const Layer& layer() const { return layer_; }
+
     /// Queues "forward", "input gradient" or "weight gradient".
     void queue(const std::string& operation) { queue(operation, stream_, scratch_); }
 
@@ -125,8 +127,13 @@ private:
     Layer layer_;
     Stream stream_;
     std::vector<T> x_, w_, dy_;  // the inputs on the host
-    Buffer<T> x, w, dy, y, dx;
-    Buffer<float> dw;
+
+public:
+    const Buffer<T> x, w, dy;  ///< the inputs
+
+private:
+    const Buffer<T> y, dx;
+    const Buffer<float> dw;
     Arena scratch_;
 };
 

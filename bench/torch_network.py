@@ -5,7 +5,9 @@
 
 channels_last; bf16 autocast on a GPU, float on a CPU; five classes, one channel repeated three times as torchvision wants
 it (0.8 % more work than ours, in the first layer). The step is forward, loss, backward and fused Adam, batch norm live;
-detection goes from pixels to what its suppression leaves, with the threshold low enough that there is something to suppress.
+detection goes from pixels on the device to what its suppression leaves. Its weights are as they start, all scores near 0.01, so
+that each level's best thousand are suppressed in every image; ours is a trained model and includes the way to the device, the sky
+and the tiles' halos: two different amounts of work, for a rough comparison.
 --ours: a result of bench_network on the same machine; prints how many times as fast it is, `paper` per image, `native` per
 sky pixel (800x800 pixels are 100x100 of the sky). On a CPU also in processor time, which others on the machine change least.
 """

@@ -29,10 +29,6 @@ struct Stream {
     bool dry = false;
 };
 
-/// How many streams keep a device at work while the host reads what one of them has found: a CPU's has done it all
-/// before the call returns.
-constexpr int overlapping_streams(Device d) { return d.kind == Device::Kind::cuda ? 2 : 1; }
-
 /// "cpu avx512", or "cuda:0 NVIDIA H100 80GB HBM3".
 std::string device_name(Stream);
 
@@ -125,7 +121,7 @@ private:
     std::int64_t count_ = 0;
 };
 
-// What each device brings. cpu: device.cpp. cuda: device_cuda.cu, or simt_host.cpp in the emulated tests.
+// What each device brings. cpu: device.cpp. cuda: device_cuda.cu, or simt_memory.cpp and simt_queue.cpp in the emulated tests.
 namespace cpu {
 void* allocate(std::size_t bytes);
 void release(void*) noexcept;

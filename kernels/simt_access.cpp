@@ -1,18 +1,6 @@
 // Sees each plain read and write of a kernel: the compiler puts a call before it. The emulated .cu files are compiled
 // with GCC's instrumentation for ThreadSanitizer (CMakeLists.txt), whose calls arrive here instead of at that library.
-#include <atomic>
-
-#include "kernels/simt.h"
-
-namespace star::simt {
-namespace {
-std::atomic<int> watches{0};
-}  // namespace
-
-Watch::Watch() { ++watches; }
-Watch::~Watch() { --watches; }
-
-}  // namespace star::simt
+#include "kernels/simt_traffic.h"
 
 namespace {
 

@@ -53,7 +53,7 @@ struct Core {
     std::size_t shared_bytes = 0;
     int count = 0;  // threads in this block
     int current = 0;
-    bool running = false;
+    bool running = false, counting = false;
     void (*kernel)(void*) = nullptr;
     void* argument = nullptr;
     std::exception_ptr error;
@@ -356,12 +356,20 @@ void copy_begin(void* to, const void* from, bool valid, Where where) {
 
 void plain_access(const void* place, std::uintptr_t at, int bytes, bool write) {
     Core& c = core();
-    if (!c.running) return;  // the launcher's own
+    if (!c.running || c.counting) return;  // the launcher's own, or of what is called here
+    c.counting = true;
     const auto shared = reinterpret_cast<std::uintptr_t>(c.shared.get());
     const bool in_shared = at >= shared && at + std::uintptr_t(bytes) <= shared + c.shared_bytes;
-    if (in_shared || in_device_memory(at, bytes))
-        c.warps[std::size_t(c.current / 32)].traffic.plain(place, c.current % 32, at, bytes, write, in_shared,
-                                                           c.counters);
+    if (in_shared || in_device_memory(at, bytes)) {
+        auto& traffic = c.warps[std::size_t(c.current / 32)].traffic;
+        auto part = reinterpret_cast<std::uintptr_t>(place) * 64;  // hardware moves at most 16 bytes, aligned
+        for (int left = bytes, step; left > 0; left -= step, at += std::uintptr_t(step)) {
+            for (step = 16; step > left || at % std::uintptr_t(step); step /= 2) {
+            }
+            traffic.plain(part++, c.current % 32, at, step, write, in_shared, c.counters);
+        }
+    }
+    c.counting = false;
 }
 
 void copy_commit() { ++core().self().group; }

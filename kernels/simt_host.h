@@ -43,6 +43,10 @@ enum class Order { forward, reverse, shuffled };
 /// The order in which threads run in all launches that begin later, in any thread of the program. Thread-safe.
 void set_order(Order, unsigned seed = 0);
 
+/// The device then has so many bytes; what is held already stays. Thread-safe
+void limit_memory(std::int64_t bytes);
+std::int64_t held_memory();  ///< bytes of the device. Thread-safe
+
 /// What kernels did to memory. A request is one access of a warp: a copy_async, a plain read or write, a matrix load.
 /// Sectors are 32 bytes of global memory: a request of 512 contiguous bytes, aligned, has 16. A conflict is a pass over
 /// the banks of shared memory more than the bytes alone need: hardware passes over 128 bytes at a time. Lanes run one
@@ -78,7 +82,7 @@ Counters counted(F f) {
     f();
     return counters() - before;
 }
-Counters last_launch();  ///< of the calling thread's last launch that was queued
+Counters last_launch();  ///< of the last launch that the calling thread ran
 
 /// Puts work on a stream (simt_queue.cpp), or keeps it for later while this thread records (graph.h).
 void queue(Stream, std::function<void()> work);

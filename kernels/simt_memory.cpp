@@ -15,13 +15,31 @@ namespace {
 struct Map {
     std::shared_mutex lock;
     std::map<std::uintptr_t, std::size_t> bytes;
+    std::int64_t held = 0, limit = INT64_MAX;
 };
 Map& map() {
     static Map m;
     return m;
 }
 
+/// Of exact size and NaN; null if there is none.
+void* fresh_memory(std::size_t bytes) {
+    void* p = nullptr;
+    if (posix_memalign(&p, 256, bytes) != 0) return nullptr;
+    return std::memset(p, 0xff, bytes);
+}
+
 }  // namespace
+
+void limit_memory(std::int64_t bytes) {
+    const std::lock_guard hold(map().lock);
+    map().limit = bytes;
+}
+
+std::int64_t held_memory() {
+    const std::shared_lock hold(map().lock);
+    return map().held;
+}
 
 bool in_device_memory(std::uintptr_t at, int bytes) {
     Map& m = map();
@@ -41,27 +59,30 @@ std::string device_name(int) { return "emulator"; }
 void* allocate(int index, std::size_t bytes) {
     require(index == 0, "emulator: there is no device ", index);
     require(!simt::recording_now(), "emulator: a recording can't allocate");
-    void* p = nullptr;
-    if (posix_memalign(&p, 256, bytes) != 0) fail(Fault::device, "emulator: out of memory: ", bytes, " bytes wanted");
-    std::memset(p, 0xff, bytes);
-    const std::lock_guard hold(simt::map().lock);
-    simt::map().bytes[reinterpret_cast<std::uintptr_t>(p)] = bytes;
+    simt::Map& m = simt::map();
+    const std::lock_guard hold(m.lock);
+    void* const p = m.held + std::int64_t(bytes) <= m.limit ? simt::fresh_memory(bytes) : nullptr;
+    if (!p) fail(Fault::device, "emulator: out of memory: ", bytes, " bytes wanted");
+    m.bytes[reinterpret_cast<std::uintptr_t>(p)] = bytes;
+    m.held += std::int64_t(bytes);
     return p;
 }
 
 void release(int, void* p) noexcept {
     if (!p) return;
     {
-        const std::lock_guard hold(simt::map().lock);
-        simt::map().bytes.erase(reinterpret_cast<std::uintptr_t>(p));
+        simt::Map& m = simt::map();
+        const std::lock_guard hold(m.lock);
+        const auto at = m.bytes.find(reinterpret_cast<std::uintptr_t>(p));
+        m.held -= std::int64_t(at->second);
+        m.bytes.erase(at);
     }
     std::free(p);
 }
 
 void* allocate_host(std::size_t bytes) {
-    void* p = nullptr;
-    if (posix_memalign(&p, 256, bytes) != 0) fail(Fault::device, "emulator: out of memory: ", bytes, " bytes wanted");
-    std::memset(p, 0xff, bytes);
+    void* const p = simt::fresh_memory(bytes);
+    if (!p) fail(Fault::device, "emulator: out of the host's memory: ", bytes, " bytes wanted");
     return p;
 }
 void release_host(void* p) noexcept { std::free(p); }

@@ -25,9 +25,10 @@ public:
     }
     void run_until(std::int64_t end) {
         const std::lock_guard hold(lock_);
-        for (; done_ < end; ++done_) {
+        while (done_ < end) {
             const auto next = std::move(work_.front());
             work_.pop_front();
+            ++done_;  // a kernel's mistake is said once
             next();
         }
     }
@@ -44,7 +45,10 @@ struct Point {
     std::int64_t end = 0;
 };
 
-using Recording = std::vector<std::function<void()>>;
+struct Recording {
+    void* stream;
+    std::vector<std::function<void()>> work;
+};
 thread_local std::unique_ptr<Recording> recording;
 
 Handle& queue_of(Stream stream) { return *static_cast<Handle*>(stream.handle); }
@@ -54,8 +58,8 @@ Handle& queue_of(Stream stream) { return *static_cast<Handle*>(stream.handle); }
 bool recording_now() { return bool(recording); }
 
 void queue(Stream stream, std::function<void()> work) {
-    if (recording)
-        recording->push_back(std::move(work));
+    if (recording && recording->stream == stream.handle)
+        recording->work.push_back(std::move(work));
     else if (stream.handle)
         queue_of(stream)->add(std::move(work));
     else
@@ -67,9 +71,12 @@ void queue(Stream stream, std::function<void()> work) {
 namespace star::cuda {
 
 void* make_stream(int) { return new simt::Handle(std::make_shared<simt::Queue>()); }
-void free_stream(int index, void* stream) noexcept {
-    synchronize({{Device::Kind::cuda, index}, nullptr, stream});
-    delete static_cast<simt::Handle*>(stream);
+void free_stream(int, void* stream) noexcept {
+    const std::unique_ptr<simt::Handle> queue(static_cast<simt::Handle*>(stream));
+    for (const std::int64_t end = (*queue)->end();;) try {
+            return (*queue)->run_until(end);
+        } catch (...) {  // nobody waited to hear it; go on behind it
+        }
 }
 void synchronize(Stream stream) {
     require(!simt::recording, "emulator: a recording can't wait for the device");
@@ -81,24 +88,26 @@ void synchronize(Stream stream) {
 void* make_event(int) { return new simt::Point; }
 void free_event(int, void* event) noexcept { delete static_cast<simt::Point*>(event); }
 void record_event(Stream stream, void* event) {
+    require(!simt::recording, "emulator: a recording holds no event");
     auto& point = *static_cast<simt::Point*>(event);
     point = {};
     if (stream.handle) point = {simt::queue_of(stream), simt::queue_of(stream)->end()};
 }
 void wait_event(int, void* event) {
+    require(!simt::recording, "emulator: a recording can't wait for an event");
     const auto& point = *static_cast<simt::Point*>(event);
     if (point.on) point.on->run_until(point.end);
 }
 
-void record_begin(Stream) {
+void record_begin(Stream stream) {
     require(!simt::recording, "emulator: this thread records already");
-    simt::recording = std::make_unique<simt::Recording>();
+    simt::recording = std::make_unique<simt::Recording>(simt::Recording{stream.handle, {}});
 }
 
 std::function<void()> record_end(Stream stream, bool) {
     const std::shared_ptr<simt::Recording> done = std::move(simt::recording);
     return [stream, done] {
-        for (const auto& work : *done) simt::queue(stream, work);
+        for (const auto& work : done->work) simt::queue(stream, work);
     };
 }
 

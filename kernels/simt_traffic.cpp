@@ -6,6 +6,9 @@
 
 namespace star::simt {
 
+Watch::Watch() { ++watches; }
+Watch::~Watch() { --watches; }
+
 int bank_passes(const std::size_t* offsets, int count) {
     int groups[8] = {};  // 16 bytes cover four neighbouring banks: one of eight groups
     int most = 1;
@@ -60,7 +63,7 @@ void Traffic::Access::count(Counters& c) const {
         return;
     }
     // Words of 4 bytes, each in one of 32 banks; so many lanes at a time as 128 bytes hold.
-    const int words = std::max(bytes / 4, 1), lanes_at_once = std::max(32 / words, 1);
+    const int words = std::max(bytes / 4, 1), lanes_at_once = 32 / words;
     for (int first = 0; first < 32; first += lanes_at_once) {
         std::vector<std::uintptr_t> banks[32];
         for (int l = first; l < first + lanes_at_once; ++l)
@@ -77,7 +80,7 @@ void Traffic::Access::count(Counters& c) const {
     ++c.shared_requests;
 }
 
-void Traffic::plain(const void* place, int lane, std::uintptr_t at, int bytes, bool write, bool shared,
+void Traffic::plain(std::uintptr_t place, int lane, std::uintptr_t at, int bytes, bool write, bool shared,
                     Counters& counters) {
     Place& p = places_[place];
     const auto which = std::size_t(p.runs[lane]++ - p.first);

@@ -1,6 +1,7 @@
 // Counts what a warp's copies, reads and writes cost: sectors of global memory, conflicts between banks of shared
 // memory.
 #pragma once
+#include <atomic>
 #include <deque>
 #include <unordered_map>
 #include <vector>
@@ -8,6 +9,8 @@
 #include "kernels/simt.h"
 
 namespace star::simt {
+
+inline std::atomic<int> watches{0};  ///< that live
 
 /// How often the 32 banks of 4 bytes are passed over for 16 bytes at each of `count` offsets (equal ones are read
 /// once).
@@ -17,8 +20,8 @@ int bank_passes(const std::size_t* offsets, int count);
 class Traffic {
 public:
     void copy(const Where&, int lane, const void* from, std::size_t offset, Counters&);  // null: nothing is read
-    /// A plain read or write of `bytes` at an address of global or shared memory.
-    void plain(const void* place, int lane, std::uintptr_t at, int bytes, bool write, bool shared, Counters&);
+    /// A plain read or write of 1, 2, 4, 8 or 16 bytes at an address of global or shared memory.
+    void plain(std::uintptr_t place, int lane, std::uintptr_t at, int bytes, bool write, bool shared, Counters&);
     void finish(Counters&);  // requests that not all lanes took part in
 
 private:
@@ -43,7 +46,7 @@ private:
         std::deque<Access> open;
     };
     std::vector<Request> open_;
-    std::unordered_map<const void*, Place> places_;
+    std::unordered_map<std::uintptr_t, Place> places_;
 };
 
 }  // namespace star::simt

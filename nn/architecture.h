@@ -13,6 +13,7 @@ namespace star {
 struct Architecture {
     struct StemConv {
         int size = 7, stride = 2, width = 64;
+        bool operator==(const StemConv&) const = default;
     };
     int in_channels = 1;  ///< 1 (the sky) or 3 (torchvision's weights)
     std::vector<StemConv> stem{{7, 2, 64}};
@@ -36,6 +37,7 @@ struct Architecture {
     bool anchors_centred =
         false;  ///< on the cell's middle; else on its corner and rounded to integers, as torchvision does
 
+    bool operator==(const Architecture&) const = default;
     int per_cell() const { return int(anchor_sizes.at(0).size() * anchor_ratios.size()); }
     int head_levels() const { return pyramid_levels + pyramid_extra; }
     int largest_stride() const;

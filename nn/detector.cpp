@@ -55,6 +55,10 @@ TileList tiles_to_see(const Sky& sky, int core, const Region& region) {
 
 }  // namespace
 
+Flow usual_flow(Stream stream) {
+    return stream.device.kind == Device::Kind::cuda ? Flow{16, 2} : Flow{2 * stream.pool->threads(), 1};
+}
+
 /// Candidates of a batch of tiles, on the device.
 template <class T>
 struct Detector<T>::Tiles {
@@ -195,7 +199,10 @@ std::vector<typename Detector<T>::Lane> Detector<T>::open_lanes(Stream stream, V
             return open;
         } catch (const Error& e) {
             if (e.fault != Fault::device || (at_once == 1 && lanes == 1)) throw;
-            at_once > 1 ? at_once /= 2 : lanes = 1;
+            if (at_once > 1)
+                at_once /= 2;
+            else
+                lanes = 1;
         }
     }
 }
@@ -250,29 +257,38 @@ int Detector<T>::collect(Return& from, Shape image, std::vector<Detection>& foun
     return int(std::exchange(from.origins, {}).size());
 }
 
-/// One suppression over the whole image, in global order of score. On the host: few boxes by now.
+/// One suppression over the whole image, in global order of score.
 template <class T>
 void Detector<T>::suppress_seams(Stream stream, const std::vector<Detection>& found,
                                  std::vector<Detection>& units) const {
     if (found.empty()) return;
-    const Stream host{{}, stream.pool, nullptr, false};
     const int M = int(found.size());
-    std::vector<Box> all(found.size());
-    std::vector<float> score(found.size());
-    std::vector<int> kept(found.size()), kept_count(1), total{M};
-    for (std::size_t i = 0; i < found.size(); ++i) all[i] = found[i].box, score[i] = found[i].score;
     const Shape rows{1, 1, 1, M}, one{1, 1, 1, 1};
+    std::vector<Box> host_boxes(found.size());
+    std::vector<float> host_scores(found.size());
+    std::vector<int> host_kept(found.size());
+    for (std::size_t i = 0; i < found.size(); ++i) host_boxes[i] = found[i].box, host_scores[i] = found[i].score;
+    const Buffer<Box> boxes(stream.device, M);
+    const Buffer<float> scores(stream.device, M);
+    const Buffer<int> kept(stream.device, M), counts(stream.device, 2);
+    int host_counts[2] = {M, 0};  // of boxes, of those kept
     const Nms how{procedure_.suppress_by_centre ? Nms::By::centre : Nms::By::iou,
                   procedure_.suppress_by_centre ? procedure_.suppress * procedure_.psf_fwhm : procedure_.suppress};
     const auto queue = [&](Stream s, Arena& arena) {
-        nms(s, {all.data(), rows}, {score.data(), rows}, {nullptr, nothing}, {total.data(), one}, how,
-            {kept.data(), rows}, {kept_count.data(), one}, arena);
+        nms(s, boxes.view(rows), scores.view(rows), {nullptr, nothing}, {counts.data(), one}, how, kept.view(rows),
+            {counts.data() + 1, one}, arena);
     };
     Arena measure = Arena::measuring();
-    queue(dry(host), measure);
-    Arena suppression({}, measure.peak());
-    queue(host, suppression);
-    for (int i = 0; i < kept_count[0]; ++i) units.push_back(found[std::size_t(kept[std::size_t(i)])]);
+    queue(dry(stream), measure);
+    Arena suppression(stream.device, measure.peak());
+    copy_to_device(stream, boxes.data(), host_boxes.data(), host_boxes.size() * sizeof(Box));
+    copy_to_device(stream, scores.data(), host_scores.data(), host_scores.size() * sizeof(float));
+    copy_to_device(stream, counts.data(), host_counts, sizeof host_counts);
+    queue(stream, suppression);
+    copy_to_host(stream, host_kept.data(), kept.data(), host_kept.size() * sizeof(int));
+    copy_to_host(stream, host_counts, counts.data(), sizeof host_counts);
+    synchronize(stream);
+    for (int i = 0; i < host_counts[1]; ++i) units.push_back(found[std::size_t(host_kept[std::size_t(i)])]);
 }
 
 template <class T>
@@ -294,7 +310,7 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, Flow flow, const P
         report();
         return result;
     }
-    const std::vector<Lane> lanes = open_lanes(stream, normalised, origins.size(), flow);
+    std::vector<Lane> lanes = open_lanes(stream, normalised, origins.size(), flow);
     report();
 
     // A lane's turn: the host reads what it found, then sends it the next tiles. Meanwhile the other lanes compute.
@@ -315,6 +331,8 @@ Detections Detector<T>::detect(Stream stream, const Sky& sky, Flow flow, const P
         send(lane, normalised, {first, first + std::ptrdiff_t(count)});
         sent += count;
     }
+    result.cancelled = result.cancelled && result.tiles_done < result.tiles;
+    lanes.clear();  // the suppression may need their memory
     suppress_seams(stream, found, result.units);
     return result;
 }

@@ -35,12 +35,18 @@ struct Region {
 
 /// How an image's tiles go through a device. Changes memory and speed, never the result.
 struct Flow {
-    int tiles = 1;  ///< that a stream computes at once; fewer if the device has no memory for them
-    int streams =
-        1;  ///< that take batches in turn: while one's results travel, and the host reads them, others compute
+    /// That a stream computes at once; fewer if the device has no memory for them.
+    int tiles = 1;
+    /// That take batches in turn: while one's results travel, and the host reads them, others compute.
+    int streams = 1;
 };
 
-/// Called between batches of tiles; false stops, and what was found so far is returned.
+/// What keeps the stream's device busy: a GPU wants many tiles at once and another stream while the host reads; a CPU
+/// has done its work before the call returns.
+Flow usual_flow(Stream stream);
+
+/// Called between batches of tiles; false stops, and what was found so far is returned, that of the batches on their
+/// way included.
 using Progress = std::function<bool(int tiles_done, int tiles)>;
 
 /// A trained network, ready to detect. Immutable: any number of threads may call detect() at once, each with a stream

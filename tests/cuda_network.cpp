@@ -5,8 +5,8 @@
 #include <cmath>
 #include <map>
 
-#include "nn/detector.h"
 #include "tests/cuda_support.h"
+#include "tests/detection_scene.h"
 #include "tests/nn_tiny.h"
 
 using namespace star;
@@ -119,19 +119,8 @@ TEST_CASE("detection on the device gives the CPU's catalogue") {
     ThreadPool pool(2);
     const StreamOwner device(gpu, &pool);
     const Stream cpu{{}, &pool};
-    const int H = 40, W = 56;
-    std::vector<float> pixels(std::size_t(H) * W);
-    Random r(3, 0);
-    for (float& p : pixels) p = float(10 + r.normal());
-    for (int u = 0; u < 12; ++u) add_blob(pixels.data(), H, W, r.uniform(0, W), r.uniform(0, H), r.below(3));
-    const Sky sky{{pixels.data(), {1, H, W, 1}}};
-    Procedure p;
-    p.core = 32, p.halo = 8, p.top_k = 4096, p.threshold = 0.3f;
-    const Architecture a = tiny();
-    const Weights weights = loud_weights(a, 7);
-    const auto find = [&](Stream s, Flow flow) {
-        return Detector<float>(s, a, p, weights.finder()).detect(s, sky, flow);
-    };
+    DetectionScene scene;
+    const auto find = [&](Stream s, Flow flow) { return scene.detector(s).detect(s, scene.sky(), flow); };
     const Detections ours = find(device, {}), theirs = find(cpu, {});
     REQUIRE(theirs.units.size() > 10);
     // A unit whose score lies within rounding of the threshold, or of a rival's, may fall on the other side.

@@ -59,7 +59,25 @@ TEST_CASE(
     const auto mistaken = +[](int) {
         if (lane() == 0) sync_warp();
     };
+    const Buffer<int> numbers(device, 2);
+    int* const n = numbers.data();
+    n[0] = n[1] = 0;
+    Event behind(device);
     launch(stream, {{}, 32}, mistaken, 0);
+    queue_set(stream, n, 1);
+    behind.record(stream);
+    queue_set(stream, n + 1, 1);
     CHECK_THROWS_AS(synchronize(stream), Error);
-    synchronize(stream);  // said once
+    behind.wait();  // the mistake is said once, and what comes after it is done
+    CHECK(n[0] == 1);
+    CHECK(n[1] == 0);
+    synchronize(stream);
+    CHECK(n[1] == 1);
+    n[0] = 0;
+    {
+        const StreamOwner unheard(device, nullptr);
+        launch(Stream(unheard), {{}, 32}, mistaken, 0);
+        queue_set(unheard, n, 1);
+    }
+    CHECK(n[0] == 1);
 }

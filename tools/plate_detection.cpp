@@ -112,19 +112,27 @@ std::int64_t usable_in_core(const Observation& o, const Region& core) {
     return n;
 }
 
-// As many tiles and streams at once as the memory allows; never a matter of the result.
+std::int64_t pixels(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height; }
+
+// Image, mask, what the network doesn't see, variance.
+std::int64_t observation_bytes(const Plate& plate) { return pixels(plate) * (4 + 1 + 1 + 4); }
+
+// As many tiles and streams at once as the memory allows beside the plate and, of an image in plates, the next one,
+// which is read meanwhile; never a matter of the result.
 template <class T>
-Flow flow(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate) {
+Flow flow(Stream stream, const Detector<T>& detector, const DetectionPlan& plan, const Plate& plate, bool one_of_many) {
+    const std::int64_t next = one_of_many ? observation_bytes(plate) : 0;
     const auto bytes = [&](int tiles, int streams) {
-        return detector.memory_bytes(stream, plate.seen.height, plate.seen.width, {tiles, streams});
+        return next + observation_bytes(plate) +
+               detector.memory_bytes(stream, plate.seen.height, plate.seen.width, {tiles, streams});
     };
-    if (const std::int64_t least = std::max(bytes(1, 1), plate_bytes(plate)); least > plan.memory)
+    if (const std::int64_t least = std::max(bytes(1, 1), next + plate_bytes(plate)); least > plan.memory)
         fail(Fault::device, plan.image.image, ": needs ", (least >> 20) + 1, " MB; --mem-limit allows ",
              plan.memory >> 20);
-    int streams = overlapping_streams(stream.device);
-    while (streams > 1 && bytes(1, streams) > plan.memory) --streams;
+    const Flow usual = usual_flow(stream);
+    const int streams = bytes(1, usual.streams) > plan.memory ? 1 : usual.streams;
     const std::int64_t one = bytes(1, streams), more = std::max<std::int64_t>(bytes(2, streams) - one, 1);
-    return {int(std::clamp<std::int64_t>(1 + (plan.memory - one) / more, 1, 2 * stream.pool->threads())), streams};
+    return {int(std::clamp<std::int64_t>(1 + (plan.memory - one) / more, 1, usual.tiles)), streams};
 }
 
 }  // namespace
@@ -138,9 +146,8 @@ std::array<double, classes_in_catalogue> class_chances(const Detection& d) {
     return out;
 }
 
-// Image, mask, what the network doesn't see, variance, background, and a fit's copies, model and sizes; and of the
-// plate that is read meanwhile the first four.
-std::int64_t plate_bytes(const Plate& plate) { return std::int64_t{plate.seen.width} * plate.seen.height * (40 + 14); }
+// The observation, background, and a fit's copies, model and sizes.
+std::int64_t plate_bytes(const Plate& plate) { return pixels(plate) * 40; }
 
 Observation open_first(ObservationOptions& o, const std::vector<Plate>& plates, const Model& model, Console& console) {
     if (plates.size() == 1) return open_observation(o, model, console);
@@ -194,7 +201,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
         o.fitted = fitted_in_plate(plate);
     }
     Detections found = detector.detect(
-        stream, o.sky(), flow(stream, detector, plan, plate),
+        stream, o.sky(), flow(stream, detector, plan, plate, sky != nullptr),
         [&](int done, int all) {
             console.progress("detecting", done, all, "tile");
             return !interrupt::requested();

@@ -24,11 +24,10 @@ public:
     }
     /// The next wanted plate. Throws what opening it threw.
     Observation next() {
-        struct ReadOn {  // whether or not this one could be read
-            PlateReader& reader;
-            ~ReadOn() { reader.start(); }
-        } const read_on{*this};
-        return ahead_.get();
+        std::future<Observation> ready = std::move(ahead_);
+        ready.wait();
+        start();  // whether or not this one could be read
+        return ready.get();
     }
 
 private:
