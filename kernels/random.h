@@ -28,6 +28,12 @@ constexpr double uniform(std::uint32_t high, std::uint32_t low) {
     return (double((std::uint64_t{high} << 32 | low) >> 11) + 0.5) * 0x1p-53;
 }
 
+/// Number `k` of those that Random(seed, stream).uniform() draws one after the other.
+constexpr double uniform_at(std::uint64_t seed, std::uint64_t stream, std::uint64_t k) {
+    const Random4 r = philox(seed, stream, k / 2);
+    return k % 2 == 0 ? uniform(r.x[0], r.x[1]) : uniform(r.x[2], r.x[3]);  // no index, which a kernel would spill for
+}
+
 /// A sequence of draws from one stream, for code that draws in order.
 class Random {
 public:

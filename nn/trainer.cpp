@@ -11,9 +11,6 @@
 namespace star {
 namespace {
 
-constexpr int pixels_per_unit =
-    4;  // room for so many units: jammed at 3.2 px there are a third as many, ignored ones included
-
 void within(const char* field, double value, double low, double high) {
     if (!(value >= low && value <= high))
         fail(Fault::usage, field, " = ", value, ": must lie between ", low, " and ", high);
@@ -117,12 +114,14 @@ std::int64_t Trainer<T>::memory_bytes() const {
 template <class T>
 void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     Memory& m = *memory_;
-    const auto units = std::int64_t(batch.boxes.size());
+    const bool there = batch.truths != nullptr;
+    const std::int64_t units = there ? batch.truths->boxes.size() : std::int64_t(batch.boxes.size());
     const std::int64_t pixels = batch.on_device ? batch.on_device->size() : std::int64_t(batch.images.size());
     require(pixels == m.images.size(), "Trainer: a batch of ", pixels, " pixels, ", m.images.size(), " wanted");
-    require(batch.labels.size() == batch.boxes.size() && std::int64_t(batch.first.size()) == m.first.size() &&
-                batch.first.front() == 0 && batch.first.back() == units &&
-                std::is_sorted(batch.first.begin(), batch.first.end()),
+    require(there ? batch.truths->labels.size() == units && batch.truths->first.size() == m.first.size()
+                  : std::int64_t(batch.labels.size()) == units && std::int64_t(batch.first.size()) == m.first.size() &&
+                        batch.first.front() == 0 && batch.first.back() == units &&
+                        std::is_sorted(batch.first.begin(), batch.first.end()),
             "Trainer: truth that doesn't fit together");
     if (units > m.boxes.size())
         fail(Fault::usage, "a batch of ", units, " units: there is room for ", m.boxes.size(), ", one in ",
@@ -141,13 +140,20 @@ void Trainer<T>::upload(const TrainingBatch& batch, const AdamStep& adam) {
     const auto copy = [&](const auto& to, const auto& from, std::size_t count) {
         copy_to_device(stream_, to.data(), from.data(), count * sizeof(*from.data()));
     };
+    const auto take = [&](const auto& to, const auto& from) {
+        copy_on_device(stream_, to.data(), from.data(), std::size_t(from.size()) * sizeof(*from.data()));
+    };
     if (batch.on_device)
-        copy_on_device(stream_, m.images.data(), batch.on_device->data(), std::size_t(pixels) * sizeof(float));
+        take(m.images, *batch.on_device);
     else
         copy(m.images, s.images, batch.images.size());
-    copy(m.boxes, s.boxes, batch.boxes.size());
-    copy(m.labels, s.labels, batch.labels.size());
-    copy(m.first, s.first, batch.first.size());
+    if (there) {
+        take(m.boxes, batch.truths->boxes), take(m.labels, batch.truths->labels), take(m.first, batch.truths->first);
+    } else {
+        copy(m.boxes, s.boxes, batch.boxes.size());
+        copy(m.labels, s.labels, batch.labels.size());
+        copy(m.first, s.first, batch.first.size());
+    }
     copy(m.adam, s.adam, 1);
     s.copied.record(stream_);
 }

@@ -35,10 +35,22 @@ void check(const Training&);
 /// The rate of step t (counted from 1): linear warm-up, then half a cosine.
 float scheduled_rate(const Training&, std::int64_t step);
 
+/// A batch has room for so many units: jammed at 3.2 px there are a third as many, ignored ones included.
+inline constexpr int pixels_per_unit = 4;
+
+/// TrainingBatch's truth where the trainer's stream has made it, but for boxes: those are in pixels of the network's
+/// input.
+struct DeviceTruths {
+    Buffer<Box> boxes;
+    Buffer<std::int8_t> labels;
+    Buffer<int> first;
+};
+
 /// Fields with their truth.
 struct TrainingBatch {
     std::vector<float> images;                       ///< (batch, height, width): normalised sky pixels, on the host ...
     std::shared_ptr<const Buffer<float>> on_device;  ///< ... or, if not null, where the trainer's stream has made them
+    std::shared_ptr<const DeviceTruths> truths;      ///< if not null, the truth; else on the host:
     std::vector<Box> boxes;                          ///< of all fields, one after the other; sky pixels, edges
     std::vector<std::int8_t> labels;                 ///< as kernels/match.h: 0...classes-1, or label_ignored
     std::vector<int> first;                          ///< batch + 1: field n has the units first[n]...first[n+1]-1

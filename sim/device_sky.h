@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "kernels/device.h"
-#include "kernels/stamps.h"
 #include "sim/detector_noise.h"
+#include "sim/device_light.h"
 #include "sim/scene.h"
 
 namespace star {
@@ -25,17 +25,10 @@ public:
     void observe(std::span<const Star> stars, const Look& look, View<float> image);
 
 private:
-    void upload(std::span<const Star> stars, Shape native, int frame);
-
     Stream stream_;
-    Psf psf_;
     Exposure exposure_;
     std::vector<double> drizzle_;
-    Buffer<float> table_;
-    Buffer<std::byte> lists_;
-    HostBuffer<std::byte> staged_;
-    Event copied_;
-    StampTiles tiles_{};
+    DeviceLight light_;
     Buffer<float> native_, noise_, rows_;
 };
 

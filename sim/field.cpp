@@ -12,15 +12,25 @@ FieldSimulator::FieldSimulator(const Psf& psf, const Exposure& exposure, SceneOp
       native_(psf),
       psf_(image_psf(psf, exposure)) {}
 
+Scene FieldSimulator::scene(const FieldSpec& field) const { return make_scene(scene_, psf_, exposure_, field); }
+
+Truth FieldSimulator::truth(ThreadPool& pool, const Scene& scene) const {
+    return label_truth(pool, scene.stars, native_, exposure_, truth_, scene.width, scene.height);
+}
+
+SceneImage FieldSimulator::image(ThreadPool& pool, const Scene& scene, const Look& look) const {
+    return observe_scene(pool, scene, scene_, psf_, exposure_, look);
+}
+
 Field FieldSimulator::plan(ThreadPool& pool, const FieldSpec& field) const {
-    Field out{field.width, field.height, {}, {}, {}, make_scene(scene_, psf_, exposure_, field), {}};
-    out.truth = label_truth(pool, out.scene.stars, native_, exposure_, truth_, field.width, field.height);
+    Field out{field.width, field.height, {}, {}, {}, scene(field), {}};
+    out.truth = truth(pool, out.scene);
     return out;
 }
 
 Field FieldSimulator::make(ThreadPool& pool, const FieldSpec& field, bool with_variance) const {
     Field out = plan(pool, field);
-    SceneImage seen = observe_scene(pool, out.scene, scene_, psf_, exposure_, {field.seed, field.index, with_variance});
+    SceneImage seen = image(pool, out.scene, {field.seed, field.index, with_variance});
     out.image = std::move(seen.image), out.mask = std::move(seen.mask), out.variance = std::move(seen.variance);
     return out;
 }

@@ -29,10 +29,17 @@ public:
     /// The same without image and mask: what there is, and what can be seen of it.
     Field plan(ThreadPool& pool, const FieldSpec& field) const;
 
+    /// Its parts, one after the other: what there is, what can be seen of it, what it looks like.
+    Scene scene(const FieldSpec& field) const;
+    Truth truth(ThreadPool& pool, const Scene& scene) const;
+    SceneImage image(ThreadPool& pool, const Scene& scene, const Look& look) const;
+
     /// Whether stars and noise are all there is, which DeviceSky can draw.
     bool stars_alone() const;
 
-    const Psf& psf() const { return psf_; }  ///< of stars in the image: drizzle included
+    const Psf& psf() const { return psf_; }            ///< of stars in the image: drizzle included
+    const Psf& native_psf() const { return native_; }  ///< before any drizzle
+    const TruthOptions& truth_options() const { return truth_; }
     const Exposure& exposure() const { return exposure_; }
 
 private:

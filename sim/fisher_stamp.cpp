@@ -73,27 +73,36 @@ void FisherStamp::move_to(const LocalPsf& psf) {
         }
 }
 
-void FisherStamp::fill(double x, double y, double* out) const {
+FisherTaps FisherStamp::taps(double x, double y) const {
     const Psf::Phase px = psf_.phase_x(x - std::floor(x) - 0.5), py = psf_.phase_y(y - std::floor(y) - 0.5);
-    double dx[4], dy[4];
-    slopes(px, psf_.oversampling(), dx);
-    slopes(py, psf_.oversampling(), dy);
+    FisherTaps t{};
+    for (int i = 0; i < 4; ++i) {
+        t.at_x[i] = px.at[i], t.x[i] = px.weight[i];
+        t.at_y[i] = py.at[i], t.y[i] = py.weight[i];
+    }
+    slopes(px, psf_.oversampling(), t.dx);
+    slopes(py, psf_.oversampling(), t.dy);
+    return t;
+}
+
+void FisherStamp::fill(double x, double y, double* out) const {
+    const FisherTaps t = taps(x, y);
     const int n = side();
     for (int row = 0; row < n; ++row) {
         double *by_x = out + std::size_t(row) * 3 * std::size_t(n), *by_y = by_x + n, *value = by_y + n;
         std::fill_n(by_x, 3 * n, 0.0);
         for (int i = 0; i < 4; ++i) {
-            const float* line = coefficients() + (py.at[i] + (row - radius_) * psf_.stride() - radius_);
-            const float *a = line + px.at[0], *b = line + px.at[1], *c = line + px.at[2], *d = line + px.at[3];
-            const double wy = py.weight[i];
+            const float* line = coefficients() + (t.at_y[i] + (row - radius_) * psf_.stride() - radius_);
+            const float *a = line + t.at_x[0], *b = line + t.at_x[1], *c = line + t.at_x[2], *d = line + t.at_x[3];
+            const double wy = t.y[i];
             for (int col = 0; col < n; ++col) {
-                const double along = px.weight[0] * double(a[col]) + px.weight[1] * double(b[col]) +
-                                     px.weight[2] * double(c[col]) + px.weight[3] * double(d[col]);
-                const double slope =
-                    dx[0] * double(a[col]) + dx[1] * double(b[col]) + dx[2] * double(c[col]) + dx[3] * double(d[col]);
+                const double along = t.x[0] * double(a[col]) + t.x[1] * double(b[col]) + t.x[2] * double(c[col]) +
+                                     t.x[3] * double(d[col]);
+                const double slope = t.dx[0] * double(a[col]) + t.dx[1] * double(b[col]) + t.dx[2] * double(c[col]) +
+                                     t.dx[3] * double(d[col]);
                 value[col] += wy * along;
                 by_x[col] += wy * slope;
-                by_y[col] += dy[i] * along;
+                by_y[col] += t.dy[i] * along;
             }
         }
     }

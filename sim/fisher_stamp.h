@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "kernels/fisher.h"
 #include "sim/psf_map.h"
 
 namespace star {
@@ -25,6 +26,8 @@ public:
     /// out: rows of [de/dx | de/dy | e], each side() long; 3 side()^2 numbers, overwritten. (x, y) in px, pixel edges;
     /// the stamp's middle is the pixel (floor(x), floor(y)).
     void fill(double x, double y, double* out) const;
+    /// What fill() needs of a star's place, for kernels that sum pixels without keeping stamps.
+    FisherTaps taps(double x, double y) const;
     /// The largest sum of e^2 over pixels at any sub-pixel place (sampled in steps of 1/8 px), of the first PSF.
     double sharpest() const { return sharpest_; }
 

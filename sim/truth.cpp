@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "kernels/check.h"
-#include "kernels/match.h"
+#include "kernels/unit_labels.h"
 #include "sim/truth_geometry.h"
 
 namespace star {
@@ -26,11 +26,6 @@ struct Work {
     std::vector<std::vector<int>> parts;  // of each star: indices into the list, the brightest first
     std::vector<Group> groups;
 
-    double chance(double snr) const {
-        const double low = options.limits.hopeless_snr, high = options.certain_snr;
-        return std::clamp((snr - low) / (high - low), 0.0, 1.0);
-    }
-
     void add(const PointSource& s, std::vector<int> from) {
         TruthStar t{s.x, s.y, s.flux, std::numeric_limits<double>::quiet_NaN(), 1, true, -1, from.front()};
         if (detection) {
@@ -38,7 +33,7 @@ struct Work {
             const std::span<const int> merged(from.begin() + 1, from.end());
             t.snr = t.counts && !merged.empty() ? detection->snr_without(from.front(), merged)
                                                 : detection->snr(from.front());
-            t.chance = chance(t.snr);
+            t.chance = chance_of(t.snr, options.limits.hopeless_snr, options.certain_snr);
         }
         stars.push_back(t);
         parts.push_back(std::move(from));
@@ -109,18 +104,14 @@ void link_units(Work& work, std::span<const PointSource> list, const Psf& psf) {
 }
 
 TruthUnit summarise(const Work& work, const std::vector<int>& stars, double half_width) {
-    TruthUnit u;
-    double x0 = INFINITY, y0 = INFINITY, x1 = -INFINITY, y1 = -INFINITY;
+    UnitShape shape;
     for (int i : stars) {
         const TruthStar& s = work.stars[std::size_t(i)];
-        u.flux += s.flux, u.x += s.flux * s.x, u.y += s.flux * s.y;
-        x0 = std::min(x0, s.x), x1 = std::max(x1, s.x), y0 = std::min(y0, s.y), y1 = std::max(y1, s.y);
+        shape.add(s.x, s.y, s.flux);
     }
-    if (u.flux > 0)
-        u.x /= u.flux, u.y /= u.flux;
-    else  // nothing to weigh with
-        u.x = 0.5 * (x0 + x1), u.y = 0.5 * (y0 + y1);
-    u.box = {float(x0 - half_width), float(y0 - half_width), float(x1 + half_width), float(y1 + half_width)};
+    shape.done();
+    TruthUnit u;
+    u.x = shape.x, u.y = shape.y, u.flux = shape.flux, u.box = shape.box(half_width);
     return u;
 }
 
@@ -142,16 +133,10 @@ void check_truth(const TruthOptions& o) {
 }
 
 std::array<float, 5> count_chances(std::span<const double> chances) {
-    double p[6] = {1, 0, 0, 0, 0, 0};  // of 0, 1, 2, 3, 4, 5 or more
-    for (double c : chances) {
-        p[5] += c * p[4];
-        for (int k = 4; k > 0; --k) p[k] = p[k] * (1 - c) + p[k - 1] * c;
-        p[0] *= 1 - c;
-    }
-    double some = 0;
-    for (int k = 1; k <= 5; ++k) some += p[k];
+    CountChances counts;
+    for (double c : chances) counts.add(c);
     std::array<float, 5> out{};
-    for (int k = 1; k <= 5 && some > 0; ++k) out[std::size_t(k) - 1] = float(p[k] / some);
+    counts.write(out.data());
     return out;
 }
 

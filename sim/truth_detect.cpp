@@ -12,7 +12,6 @@
 namespace star {
 namespace {
 
-constexpr int most_free = 60;  // neighbours; a field that can be resolved has fewer than 40 within 3 FWHM
 constexpr std::int64_t grain = 32;
 
 // For each star those within a distance, the nearest first.
@@ -74,11 +73,11 @@ struct Detectability::State {
     Fisher::Scratch scratch;  // of snr_without
 
     double evaluate(int i, std::span<const int> known, Fisher::Scratch& scratch) const {
-        int others[most_free], n = 0;
+        int others[most_free_neighbours], n = 0;
         for (int j : near->of(i)) {
             if (!alive[std::size_t(j)] || std::find(known.begin(), known.end(), j) != known.end()) continue;
             others[n++] = j;
-            if (n == most_free) break;
+            if (n == most_free_neighbours) break;
         }
         return fisher->snr(i, {others, std::size_t(n)}, scratch);
     }

@@ -3,29 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "kernels/match.h"
+#include "kernels/unit_labels.h"
 #include "sim/streams.h"
 
 namespace star {
-namespace {
-
-// The class to train on, drawn from a soft unit's chances: over an endless stream the mean gradient is that of the
-// chances themselves, the loss of an anchor being linear in its target.
-std::int8_t drawn_label(const TruthUnit& u, Random& random) {
-    if (!u.soft || u.label == label_ignored) return u.label;
-    double left = random.uniform();
-    std::int8_t last = u.label;
-    for (std::size_t k = 0; k < u.chance.size(); ++k) {
-        if (!(u.chance[k] > 0)) continue;
-        last = std::int8_t(k);
-        if ((left -= double(u.chance[k])) < 0) break;
-    }
-    return last;
-}
-
-}  // namespace
-
 FieldSource::FieldSource(Stream stream, const Setup& setup, Curriculum curriculum)
     : stream_(stream),
       curriculum_(std::move(curriculum)),
@@ -43,26 +26,34 @@ FieldSource::FieldSource(Stream stream, const Setup& setup, Curriculum curriculu
     memory_ = Arena(stream.device, memory_.peak());
     for (int i = 0; i < curriculum_.size(); ++i) {
         const FieldSimulator& s = curriculum_[i];
-        const bool drawn_there = on_gpu() && s.stars_alone();
-        observatories_.push_back(
-            {&s, drawn_there ? std::make_unique<DeviceSky>(stream, s.psf(), s.exposure()) : nullptr});
+        Observatory o{&s, nullptr, nullptr};
+        if (on_gpu() && s.stars_alone()) o.sky = std::make_unique<DeviceSky>(stream, s.psf(), s.exposure());
+        if (on_gpu() && s.truth_options().units == Units::given)
+            o.labeller = std::make_unique<DeviceLabeller>(stream, s.native_psf(), s.exposure(), s.truth_options());
+        observatories_.push_back(std::move(o));
     }
+    if (on_gpu()) device_truth_ = std::make_unique<DeviceTruth>(stream);
 }
 
-// The units that reach into a window.
-void FieldSource::add_truth(const Field& field, const std::vector<std::int8_t>& labels, int row, int column,
-                            TrainingBatch& out) const {
+// The units that reach into each window; kernels/unit_labels.h: cut_truths() is the same on a GPU.
+void FieldSource::add_truth(const Field& field, std::uint64_t seed, TrainingBatch& out) const {
     const int h = run_.how.height, w = run_.how.width;
-    const auto x0 = float(column * w), y0 = float(row * h);
-    for (std::size_t k = 0; k < labels.size(); ++k) {
-        const Box& box = field.truth.units[k].box;
-        const Box b{box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0};
-        if (b.x1 <= 0 || b.y1 <= 0 || b.x0 >= float(w) || b.y0 >= float(h)) continue;
-        const bool inside = b.x() >= 0 && b.y() >= 0 && b.x() < float(w) && b.y() < float(h);
-        out.boxes.push_back(b);
-        out.labels.push_back(inside ? labels[k] : label_ignored);
+    Random draw(seed, 0);
+    std::vector<std::int8_t> labels;
+    for (const TruthUnit& u : field.truth.units)
+        labels.push_back(is_drawn(u.soft, u.label) ? drawn_label(u.chance.data(), u.label, draw.uniform()) : u.label);
+    for (int i = 0; i < rows_ * columns_; ++i) {
+        const auto x0 = float(i % columns_ * w), y0 = float(i / columns_ * h);
+        for (std::size_t k = 0; k < labels.size(); ++k) {
+            const Box& box = field.truth.units[k].box;
+            const Box b{box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0};
+            if (b.x1 <= 0 || b.y1 <= 0 || b.x0 >= float(w) || b.y0 >= float(h)) continue;
+            const bool inside = b.x() >= 0 && b.y() >= 0 && b.x() < float(w) && b.y() < float(h);
+            out.boxes.push_back(b);
+            out.labels.push_back(inside ? labels[k] : label_ignored);
+        }
+        out.first.push_back(int(out.boxes.size()));
     }
-    out.first.push_back(int(out.boxes.size()));
 }
 
 // Eq. 4 divides by what lies between the background and `full`: the host can't see the one a GPU measures, but it isn't
@@ -96,20 +87,32 @@ void FieldSource::add_windows(Observatory& from, const Field& field, const Field
     }
 }
 
+FieldSource::Turn FieldSource::next_turn(bool keep) {
+    Turn& turn = turns_[turn_];
+    turn_ = 1 - turn_;
+    if (keep || !turn.images) {
+        const std::int64_t pixels = std::int64_t{run_.how.batch} * run_.how.height * run_.how.width;
+        const std::int64_t units = pixels / pixels_per_unit;
+        const Device d = stream_.device;
+        turn.images = std::make_shared<Buffer<float>>(d, pixels);
+        turn.truths = std::make_shared<DeviceTruths>(
+            DeviceTruths{Buffer<Box>(d, units), Buffer<std::int8_t>(d, units), Buffer<int>(d, run_.how.batch + 1)});
+    }
+    return keep ? std::exchange(turn, {}) : turn;
+}
+
 TrainingBatch FieldSource::batch(std::uint64_t seed, const std::vector<std::uint64_t>& numbers, bool keep) {
     require(std::int64_t(numbers.size()) == run_.fields, "fields: ", numbers.size(), " instead of ", run_.fields);
     const int h = run_.how.height, w = run_.how.width;
-    const std::int64_t pixels = std::int64_t{run_.how.batch} * h * w;
     TrainingBatch out;
+    Turn turn;
     float* images = nullptr;
     if (on_gpu()) {
-        std::shared_ptr<Buffer<float>>& turn = turns_[turn_];
-        turn_ = 1 - turn_;
-        if (keep || !turn) turn = std::make_shared<Buffer<float>>(stream_.device, pixels);
-        images = turn->data(), out.on_device = turn;
-        if (keep) turn.reset();
+        turn = next_turn(keep);
+        images = turn.images->data();
+        out.on_device = turn.images, out.truths = turn.truths;
     } else {
-        out.images.resize(std::size_t(pixels));
+        out.images.resize(std::size_t(std::int64_t{run_.how.batch} * h * w));
         images = out.images.data();
     }
     const auto spec_of = [&](std::int64_t f) -> FieldSpec {
@@ -121,20 +124,29 @@ TrainingBatch FieldSource::batch(std::uint64_t seed, const std::vector<std::uint
     std::vector<Field> fields(std::size_t(run_.fields));  // all at once: a small field keeps no two threads busy
     stream_.pool->for_each(run_.fields, [&](std::int64_t f, int) {
         const Observatory& o = from(f);
-        fields[std::size_t(f)] =
-            o.sky ? o.simulator->plan(*stream_.pool, spec_of(f)) : o.simulator->make(*stream_.pool, spec_of(f));
+        const FieldSpec spec = spec_of(f);
+        Field& field = fields[std::size_t(f)];
+        field.width = spec.width, field.height = spec.height, field.scene = o.simulator->scene(spec);
+        if (!o.labeller) field.truth = o.simulator->truth(*stream_.pool, field.scene);
+        if (!o.sky) field.image = o.simulator->image(*stream_.pool, field.scene, {spec.seed, spec.index}).image;
     });
-    out.first.push_back(0);
+    if (!on_gpu()) out.first.push_back(0);
+    std::vector<FieldTruth> truths;
     for (int f = 0; f < run_.fields; ++f) {
         const Field& field = fields[std::size_t(f)];
-        Random draw(seed_of(seed, Draw::labels, spec_of(f).index), 0);
-        check_full(field, from(f).simulator->exposure());
-        std::vector<std::int8_t> labels;
-        for (const TruthUnit& u : field.truth.units) labels.push_back(drawn_label(u, draw));
-        add_windows(from(f), field, spec_of(f), f * rows_ * columns_, images);
-        for (int i = 0; i < rows_; ++i)
-            for (int j = 0; j < columns_; ++j) add_truth(field, labels, i, j, out);
+        Observatory& o = from(f);
+        const std::uint64_t draw = seed_of(seed, Draw::labels, spec_of(f).index);
+        check_full(field, o.simulator->exposure());
+        add_windows(o, field, spec_of(f), f * rows_ * columns_, images);
+        if (on_gpu())
+            truths.push_back({o.labeller.get(), field.scene.stars, o.labeller ? nullptr : &field.truth, draw});
+        else
+            add_truth(field, draw, out);
     }
+    if (on_gpu())
+        device_truth_->write(truths, {rows_, columns_, h, w, float(procedure_.input_scale)},
+                             int(turn.truths->boxes.size()), turn.truths->boxes.data(), turn.truths->labels.data(),
+                             turn.truths->first.data());
     return out;
 }
 
