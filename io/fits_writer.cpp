@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <set>
 #include <type_traits>
 
 #include "io/atomic_file.h"
@@ -63,20 +64,31 @@ struct FitsWriter::State {
             if (is_passed_on(card.key)) put(card);
     }
 
-    /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
-    void put_checksums() {
+    /// Room for the checksums of an HDU, at the end of its header.
+    void reserve_checksums() {
         long_strings = false;  // the next HDU's are its own
-        int status = 0;
-        unsigned long data = 0, hdu = 0;
         put({"CHECKSUM", std::string(16, '0'), "ones' complement sum of the HDU"});
         put({"DATASUM", std::string("0"), "ones' complement sum of the data"});
+        int status = 0;
         fits_set_hdustruc(handle(), &status);
+        check(status);
+    }
+    void put_checksums() {
+        reserve_checksums();
+        fill_checksums();
+    }
+
+    /// CFITSIO's own function writes the date into the comments, and then equal catalogues would differ.
+    void fill_checksums() {
+        int status = 0;
+        unsigned long data = 0, hdu = 0;
         fits_get_chksum(handle(), &data, &hdu, &status);
         check(status);
         const auto replace = [&](const char* key, const std::string& value, const char* comment) {
             fits_modify_card(handle(), key, format_card({key, value, comment})[0].c_str(), &status);
             check(status);
         };
+        replace("CHECKSUM", std::string(16, '0'), "ones' complement sum of the HDU");
         replace("DATASUM", std::to_string(data), "ones' complement sum of the data");
         fits_get_chksum(handle(), &data, &hdu, &status);
         check(status);
@@ -88,7 +100,20 @@ struct FitsWriter::State {
     std::string where;
     AtomicFile out;
     std::unique_ptr<CfitsioFile> file;
+    /// Makes an HDU the current one.
+    void go_to(int hdu) {
+        int status = 0;
+        fits_movabs_hdu(handle(), hdu, nullptr, &status);
+        check(status);
+    }
+    int current() {
+        int hdu = 0;
+        fits_get_hdu_num(handle(), &hdu);
+        return hdu;
+    }
+
     bool begun = false, long_strings = false;
+    std::set<int> unsummed;  // HDUs whose checksums are yet to be filled in
 };
 
 FitsWriter::FitsWriter(const std::string& path, bool overwrite) : state_(std::make_unique<State>(path, overwrite)) {}
@@ -105,31 +130,65 @@ void FitsWriter::primary(const std::vector<Card>& cards) {
     state_->begun = true;
 }
 
-template <class T>
-void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, const std::vector<long>& axes,
-                        const std::vector<Card>& cards) {
-    constexpr bool real = std::is_same_v<T, float>;
-    std::int64_t size = 1;
-    for (long n : axes) {
-        require(n > 0, "an image of ", axes[0], "x", axes[1], " px");
-        size *= n;
-    }
-    require(std::int64_t(pixels.size()) == size, "an image of ", axes[0], "x", axes[1], " px with ", pixels.size());
+void FitsWriter::begin_image(const std::string& name, Pixels type, const std::vector<long>& axes,
+                             const std::vector<Card>& cards) {
+    for (long n : axes) require(n > 0, "an image of ", axes[0], "x", axes[1], " px");
     if (!state_->begun && !name.empty()) primary({});
     const std::lock_guard guard(cfitsio_lock());
     int status = 0;
     std::vector<long> extent = axes;
-    fits_create_img(state_->handle(), real ? FLOAT_IMG : BYTE_IMG, int(extent.size()), extent.data(), &status);
+    fits_create_img(state_->handle(), type == Pixels::real ? FLOAT_IMG : BYTE_IMG, int(extent.size()), extent.data(),
+                    &status);
     state_->check(status);
     if (!name.empty()) state_->put({"EXTNAME", name, ""});
     state_->put_all(cards);
+    state_->begun = true;
+}
+
+template <class T>
+constexpr int cfitsio_type = std::is_same_v<T, float> ? TFLOAT : TBYTE;
+
+template <class T>
+void FitsWriter::pixels(const std::string& name, std::span<const T> pixels, const std::vector<long>& axes,
+                        const std::vector<Card>& cards) {
+    std::int64_t size = 1;
+    for (long n : axes) size *= n;
+    require(std::int64_t(pixels.size()) == size, "an image of ", axes[0], "x", axes[1], " px with ", pixels.size());
+    begin_image(name, std::is_same_v<T, float> ? Pixels::real : Pixels::bytes, axes, cards);
+    const std::lock_guard guard(cfitsio_lock());
+    int status = 0;
     // The C interface isn't const-correct: the pixels are only read.
-    fits_write_img(state_->handle(), real ? TFLOAT : TBYTE, 1, LONGLONG(pixels.size()), const_cast<T*>(pixels.data()),
+    fits_write_img(state_->handle(), cfitsio_type<T>, 1, LONGLONG(pixels.size()), const_cast<T*>(pixels.data()),
                    &status);
     state_->check(status);
     state_->put_checksums();
-    state_->begun = true;
 }
+
+int FitsWriter::planes(const std::string& name, Pixels pixels, int width, int height, int planes,
+                       const std::vector<Card>& cards) {
+    begin_image(name, pixels, {width, height, planes}, cards);
+    const std::lock_guard guard(cfitsio_lock());
+    state_->reserve_checksums();
+    const int hdu = state_->current();
+    state_->unsummed.insert(hdu);
+    return hdu;
+}
+
+template <class T>
+void FitsWriter::write_plane(int hdu, int index, std::span<const T> pixels) {
+    const std::lock_guard guard(cfitsio_lock());
+    require(state_->unsummed.contains(hdu), "HDU ", hdu, " isn't one of planes");
+    const int before = state_->current();
+    state_->go_to(hdu);
+    int status = 0;
+    fits_write_img(state_->handle(), cfitsio_type<T>, 1 + LONGLONG(index) * LONGLONG(pixels.size()),
+                   LONGLONG(pixels.size()), const_cast<T*>(pixels.data()), &status);
+    state_->check(status);
+    state_->go_to(before);
+}
+
+void FitsWriter::plane(int hdu, int index, std::span<const float> pixels) { write_plane(hdu, index, pixels); }
+void FitsWriter::plane(int hdu, int index, std::span<const std::uint8_t> pixels) { write_plane(hdu, index, pixels); }
 
 void FitsWriter::image(const std::string& name, std::span<const float> image, int width, int height,
                        const std::vector<Card>& cards) {
@@ -232,9 +291,37 @@ void FitsWriter::table(const Table& table) {
     state_->put_checksums();
 }
 
+void FitsWriter::append(const Table& more) {
+    const std::lock_guard guard(cfitsio_lock());
+    fitsfile* const file = state_->handle();
+    int status = 0;
+    long there = 0;
+    fits_get_num_rows(file, &there, &status);
+    state_->check(status);
+    const auto rows = LONGLONG(more.rows());
+    for (std::size_t i = 0; i < more.columns.size() && rows > 0; ++i) {
+        const Column& column = more.columns[i];
+        require(column.rows() == std::size_t(rows) && !std::holds_alternative<std::vector<std::string>>(column.data),
+                "table ", more.name, ": column ", column.name, " of ", column.rows(), " rows can't be appended");
+        static constexpr int types[] = {TDOUBLE, TFLOAT, TINT, TLONGLONG};
+        std::visit(
+            [&](const auto& values) {
+                fits_write_col(file, types[column.data.index() % 4], int(i) + 1, there + 1, 1, rows,
+                               const_cast<void*>(static_cast<const void*>(values.data())), &status);
+            },
+            column.data);
+        state_->check(status);
+    }
+    state_->unsummed.insert(state_->current());
+}
+
 void FitsWriter::commit() {
     {
         const std::lock_guard guard(cfitsio_lock());
+        for (int hdu : state_->unsummed) {
+            state_->go_to(hdu);
+            state_->fill_checksums();
+        }
         int status = 0;
         fits_close_file(state_->handle(), &status);
         state_->file->handle = nullptr;

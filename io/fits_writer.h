@@ -33,12 +33,30 @@ public:
               const std::vector<Card>& cards);
     /// A binary table; all columns have equal length, which may be 0.
     void table(const Table& table);
+
+    /// For what doesn't fit into memory: as cube() and mask() with a third axis, but the pixels come later, in any
+    /// order; those that never come are 0. Returns the number of the HDU.
+    enum class Pixels { real, bytes };
+    int planes(const std::string& name, Pixels pixels, int width, int height, int planes,
+               const std::vector<Card>& cards);
+    /// Plane `index`, from 0, of such an HDU.
+    void plane(int hdu, int index, std::span<const float> pixels);
+    void plane(int hdu, int index, std::span<const std::uint8_t> pixels);
+    /// More rows of the table that was written last, which has the same columns, of numbers alone. No other HDU may
+    /// have been begun since.
+    void append(const Table& more);
+
     void commit();
 
 private:
+    /// Creates the HDU and writes its cards but for checksums.
+    void begin_image(const std::string& name, Pixels type, const std::vector<long>& axes,
+                     const std::vector<Card>& cards);
     template <class T>
     void pixels(const std::string& name, std::span<const T> pixels, const std::vector<long>& axes,
                 const std::vector<Card>& cards);
+    template <class T>
+    void write_plane(int hdu, int index, std::span<const T> pixels);
 
     struct State;
     std::unique_ptr<State> state_;

@@ -53,6 +53,9 @@ TEST_CASE("evaluate: a perfect catalogue of two fields") {
     }
     const std::string pair = "evaluate found0.fits found1.fits --truth truth0.fits truth1.fits ";
     REQUIRE(run(folder, pair + "--json scores.json --csv scores.csv --html scores.html") == 0);
+    REQUIRE(run(folder, "simulate --preset csst-g --width 96 --height 64 --count 2 --cube -o cube.fits") == 0);
+    REQUIRE(run(folder, "evaluate found0.fits found1.fits --truth cube.fits --csv cube.csv") == 0);
+    CHECK(folder.get("cube.csv") == folder.get("scores.csv"));
     CHECK(folder.get("stdout.txt").find("By centre") != std::string::npos);  // the width came from the truth's header
     const auto json = nlohmann::json::parse(folder.get("scores.json"));
     for (const char* part : {"by_box", "by_centre"}) {

@@ -58,6 +58,72 @@ TEST_CASE("simulate: many fields are the single ones, and go on where they stopp
     b.refused("simulate -q -o one.fits --count 2", 4, {"one.fits"});
 }
 
+TEST_CASE("simulate: a cube is its fields, plane by plane, and leaves nothing if it is stopped") {
+    const Bench b;
+    const std::string how = " --width 44 --height 30 --seed 3 --set scene.galaxies=true";
+    b.must("simulate -q --count 5 --index 6 --cube -o set.fits --threads 2" + how);
+    const FitsImage cube = read_cube(b / "set.fits"), variances = read_cube(b / "set.fits[VARIANCE]");
+    REQUIRE(cube.planes == 5);
+    CHECK(cube.number_of("FIELD") == 6.0);
+    const std::vector<Truth> truths = read_truths(b / "set.fits");
+    REQUIRE(truths.size() == 5);
+    const Table galaxies = read_table(b / "set.fits", "GALAXIES");
+    std::size_t galaxy = 0;
+    for (int i = 0; i < 5; ++i) {
+        b.must("simulate -q --overwrite -o one.fits --threads 1 --index " + std::to_string(6 + i) + how);
+        const auto plane = [&](const FitsImage& of) {
+            const auto first = of.pixels.begin() + i * 44 * 30;
+            return std::vector<float>(first, first + 44 * 30);
+        };
+        CHECK(plane(cube) == read_image(b / "one.fits").pixels);
+        CHECK(plane(variances) == read_image(b / "one.fits[VARIANCE]").pixels);
+        const Truth one = read_truth(b / "one.fits"), &there = truths[std::size_t(i)];
+        REQUIRE((there.units.size() == one.units.size() && there.stars.size() == one.stars.size()));
+        CHECK(one.units.size() > 3);
+        for (std::size_t k = 0; k < one.units.size(); ++k) {
+            CHECK(there.units[k].box == one.units[k].box);
+            CHECK(there.units[k].label == one.units[k].label);
+            CHECK(there.units[k].chance == one.units[k].chance);
+            CHECK(there.units[k].first == one.units[k].first);
+        }
+        for (std::size_t k = 0; k < one.stars.size(); ++k)
+            CHECK((there.stars[k].x == one.stars[k].x && there.stars[k].unit == one.stars[k].unit));
+        const auto x = read_table(b / "one.fits", "GALAXIES").numbers("X_IMAGE");
+        for (double value : x) {
+            REQUIRE(galaxy < galaxies.rows());
+            CHECK(galaxies.numbers("FIELD")[galaxy] == 6 + i);
+            CHECK(galaxies.numbers("X_IMAGE")[galaxy++] == value);
+        }
+    }
+    CHECK((galaxy > 5 && galaxy == galaxies.rows()));
+    if (const auto clean = verified(b, "set.fits"))
+        CHECK(*clean);
+    else
+        skip("fitsverify is absent");
+    b.refused("evaluate set.fits --truth set.fits", 2, {"5"});  // one catalogue, five truths
+    b.refused("simulate -q -o x.fits --cube", 2, {"--count"});
+    b.refused("simulate -q -o x.fits --cube --count 2 --resume", 2, {"--resume"});
+    b.refused("simulate -q -o set.fits --cube --count 2", 4, {"set.fits"});
+    const Outcome stopped = b.run("simulate -o half.fits --cube --count 2000 --width 64", {"simulating"});
+    CHECK(stopped.code == 143);
+    for (const auto& entry : std::filesystem::directory_iterator(b.path))
+        CHECK(entry.path().filename().string().find("half") == std::string::npos);
+}
+
+TEST_CASE("simulate: a cube's memory doesn't grow with its fields") {
+    const Bench b;
+    const auto peak = [&](int count) {
+        const Outcome o =
+            b.run("simulate -q --overwrite -o set.fits --cube --threads 2 --width 64 --count " + std::to_string(count));
+        CHECK(o.code == 0);
+        return o.peak_mb;
+    };
+    const auto few = peak(20), many = peak(1000);
+    // 980 fields more: 37 MB of pixels, 30 MB of rows. What remains open for each HDU is CFITSIO's buffers.
+    MESSAGE(few, " MB for 20 fields, ", many, " MB for 1,000");
+    CHECK(many < few + 8);
+}
+
 TEST_CASE("simulate: stopped between fields, what is there is whole") {
     const Bench b;
     const Outcome o = b.run("simulate -o set --count 2000 --width 64", {"simulating"});

@@ -46,15 +46,12 @@ struct Trial {
 };
 
 Trial read_catalogues(const Options& o) {
-    if (o.catalogues.size() != o.truths.size())
-        fail(Fault::usage,
-             "evaluate: each catalogue needs a truth, in the same order: CATALOGUES --truth TRUTHS; given are ",
-             o.catalogues.size(), " and, after --truth, ", o.truths.size());
     Trial trial;
     trial.fwhm = o.fwhm;
     bool all_have_stars = true;
-    for (std::size_t i = 0; i < o.catalogues.size(); ++i) {
-        TrialCatalogue t = read_trial(o.catalogues[i], o.truths[i], o.foreign);
+    std::size_t truths = 0;
+    const auto add = [&](const std::string& catalogue, TrialTruth truth) {
+        TrialCatalogue t = read_trial(catalogue, std::move(truth), o.foreign);
         if (!o.html.empty() && trial.pictures.size() < most_pictures)
             trial.pictures.push_back(picture_of(t.image, t.field, picture_side, t.words));
         if (trial.fwhm == 0) trial.fwhm = t.fwhm;
@@ -63,7 +60,14 @@ Trial read_catalogues(const Options& o) {
         trial.stars.push_back(std::move(t.stars));
         if (o.catalogues.size() <= 8) trial.about.emplace_back("catalogue", t.words);
         trial.fields.push_back(std::move(t.field));
-    }
+    };
+    for (const std::string& file : o.truths)
+        for (TrialTruth& truth : read_trial_truths(file))
+            if (const std::size_t i = truths++; i < o.catalogues.size()) add(o.catalogues[i], std::move(truth));
+    if (o.catalogues.size() != truths)
+        fail(Fault::usage,
+             "evaluate: each catalogue needs a truth, in the same order: CATALOGUES --truth TRUTHS; given are ",
+             o.catalogues.size(), " and, after --truth, ", truths);
     if (!all_have_stars) trial.stars.clear();
     if (o.catalogues.size() > 8)
         trial.about.emplace_back("catalogues", fmt::format("{}, from {} to {}", o.catalogues.size(),
@@ -267,7 +271,7 @@ Command add_evaluate(CLI::App& program, Common& common) {
         "tables, ASCII_HEAD, CSV, ECSV");
     app->add_option("--truth", o->truths,
                     "What `starblend simulate` wrote, a file for each catalogue, in their order: cat/*.fits --truth "
-                    "set/*.fits");
+                    "set/*.fits; or a cube, whose planes are as many truths");
     CLI::Option* model =
         app->add_option("--model", o->model, "Instead of catalogues: a model file or a built-in model's name");
     std::string names;

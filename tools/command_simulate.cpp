@@ -1,4 +1,5 @@
 // starblend simulate: crowded fields with their truth.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -19,7 +20,7 @@ struct Options {
     int width = 512, height = 0;
     std::uint64_t index = 0;
     std::int64_t count = 0;  // 0: one field, in one file
-    bool resume = false;
+    bool resume = false, cube = false;
 };
 
 // What all fields of a run have in common.
@@ -34,11 +35,14 @@ struct Run {
         const int height = options.height > 0 ? options.height : options.width;
         return simulator.make(pool, {options.width, height, setup.margin, common.seed, index}, true);
     }
-    void write(const std::string& path, const Field& field, std::uint64_t index) const {
+    std::vector<Card> cards_of(std::uint64_t index) const {
         std::vector<Card> all = cards;
         all.push_back({"FIELD", std::int64_t(index), "number of the field drawn from SEED"});
         append_config(all, setup.config);
-        write_field(path, common.overwrite, field, setup, all);
+        return all;
+    }
+    void write(const std::string& path, const Field& field, std::uint64_t index) const {
+        write_field(path, common.overwrite, field, setup, cards_of(index));
     }
 };
 
@@ -91,18 +95,42 @@ int many(const Run& run, Console& console, ThreadPool& pool) {
     return 0;
 }
 
+// All fields in one file, in their order: as many at once as there are threads.
+int cube(const Run& run, Console& console, ThreadPool& pool) {
+    const Options& o = run.options;
+    const int height = o.height > 0 ? o.height : o.width;
+    FieldCube out(o.output, run.common.overwrite, run.setup, run.cards_of(o.index),
+                  {o.width, height, int(o.count), o.index});
+    for (std::int64_t done = 0; done < o.count;) {
+        std::vector<Field> fields(std::size_t(std::min<std::int64_t>(pool.threads(), o.count - done)));
+        pool.for_each(std::int64_t(fields.size()), [&](std::int64_t k, int) {
+            fields[std::size_t(k)] = run.make(pool, o.index + std::uint64_t(done + k));
+        });
+        for (const Field& field : fields) out.add(field);
+        done += std::int64_t(fields.size());
+        console.progress("simulating", done, o.count, "field");
+        if (!interrupt::requested()) continue;
+        console.say("stopped; nothing was written");
+        return interrupt::exit_code();
+    }
+    out.commit();
+    console.say("{}: {} fields of {}x{} px", o.output, o.count, o.width, height);
+    return 0;
+}
+
 int simulate(const Options& o, const Common& common) {
     Console console = common.console();
-    if (o.count > 0 && o.output == "-") fail(Fault::usage, "--count: needs a folder, not standard output");
+    if (o.cube && o.count == 0) fail(Fault::usage, "--cube: is for --count");
+    if (o.count > 0 && !o.cube && o.output == "-") fail(Fault::usage, "--count: needs a folder, not standard output");
     if (o.count > 0 && !o.png.empty()) fail(Fault::usage, "--png: is for one field, not for --count");
-    if (o.count == 0 && o.resume) fail(Fault::usage, "--resume: is for --count");
+    if ((o.count == 0 || o.cube) && o.resume) fail(Fault::usage, "--resume: is for --count and a file per field");
     Setup setup = read_setup(common.layers(o.preset, "native"));
     if (common.dump_config) return std::fputs(setup.config.c_str(), stdout), 0;
     FieldSimulator simulator = setup.simulator();
     Run run{o, common, std::move(setup), std::move(simulator), common.provenance()};
     run.cards.push_back({"PRESET", o.preset, "instrument"});
     ThreadPool pool(common.threads);
-    return o.count > 0 ? many(run, console, pool) : one(run, console, pool);
+    return o.cube ? cube(run, console, pool) : o.count > 0 ? many(run, console, pool) : one(run, console, pool);
 }
 
 }  // namespace
@@ -121,6 +149,8 @@ Command add_simulate(CLI::App& program, Common& common) {
     app->add_option("--index", o->index, "Which field of the seed; the first one, with --count")->capture_default_str();
     app->add_option("--count", o->count, "How many fields, each a file field-NNNNNN.fits in the folder -o")
         ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
+    app->add_flag("--cube", o->cube,
+                  "With --count: all in the one file -o, images with a third axis, tables with a column FIELD");
     app->add_flag("--resume", o->resume, "With --count: keep the fields that are there already");
     app->add_option("--png", o->png, "A picture for a quick look too (8-bit grey, asinh)");
     return {app, [o, &common] { return simulate(*o, common); }};

@@ -4,7 +4,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <type_traits>
 
 #include "io/fits_writer.h"
 #include "io/png.h"
@@ -12,10 +16,10 @@
 
 namespace star {
 
-void write_field(const std::string& path, bool overwrite, const Field& field, const Setup& setup,
-                 const std::vector<Card>& cards) {
+namespace {
+
+std::vector<Card> image_cards(const Setup& setup, const std::vector<Card>& cards) {
     const Exposure& e = setup.instrument.exposure;
-    const int w = field.width, h = field.height;
     std::vector<Card> all = cards;
     const std::string unit = e.rate ? "electron/s" : "adu";
     all.insert(all.end(), {{"BUNIT", unit, ""},
@@ -29,15 +33,119 @@ void write_field(const std::string& path, bool overwrite, const Field& field, co
                            {"MAGSYS", std::string("AB"), ""},
                            {"PIXSCALE", setup.instrument.pixel_scale, "[arcsec/pix]"},
                            {"PSF_FWHM", image_psf(setup.instrument.psf, e).fwhm(), "[pix] azimuthal average"}});
+    return all;
+}
+
+std::vector<Card> variance_cards(const Setup& setup) {
+    const bool rate = setup.instrument.exposure.rate;
+    return {{"BUNIT", std::string(rate ? "electron2/s2" : "adu2"), "of the noise, expected"}};
+}
+
+std::vector<Card> mask_cards() { return {{"SATURAT", std::int64_t(mask_saturated), "value where a pixel clipped"}}; }
+
+// Rows of one field after the other, in an unnamed temporary file.
+template <class Row>
+class Spool {
+public:
+    static_assert(std::is_trivially_copyable_v<Row>);
+
+    void add(const std::vector<Row>& rows) {
+        if (!file_) file_.reset(std::tmpfile());
+        const std::uint64_t count = rows.size();
+        if (!file_ || std::fwrite(&count, sizeof count, 1, file_.get()) != 1 ||
+            std::fwrite(rows.data(), sizeof(Row), rows.size(), file_.get()) != rows.size())
+            fail(Fault::output, "temporary file: ", std::strerror(errno));
+    }
+    void rewind() {
+        if (file_ && std::fseek(file_.get(), 0, SEEK_SET) != 0) fail_reading();
+    }
+    std::vector<Row> next() {
+        std::uint64_t count = 0;
+        if (std::fread(&count, sizeof count, 1, file_.get()) != 1) fail_reading();
+        std::vector<Row> rows(count);
+        if (std::fread(rows.data(), sizeof(Row), rows.size(), file_.get()) != rows.size()) fail_reading();
+        return rows;
+    }
+
+private:
+    [[noreturn]] static void fail_reading() { fail(Fault::output, "temporary file: can't be read back"); }
+    struct Close {
+        void operator()(std::FILE* f) const { std::fclose(f); }
+    };
+    std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace
+
+void write_field(const std::string& path, bool overwrite, const Field& field, const Setup& setup,
+                 const std::vector<Card>& cards) {
+    const int w = field.width, h = field.height;
     FitsWriter out(path, overwrite);
-    out.image("", field.image, w, h, all);
-    out.image("VARIANCE", field.variance, w, h,
-              {{"BUNIT", e.rate ? std::string("electron2/s2") : std::string("adu2"), "of the noise, expected"}});
-    out.mask("MASK", field.mask, w, h, {{"SATURAT", std::int64_t(mask_saturated), "value where a pixel clipped"}});
+    out.image("", field.image, w, h, image_cards(setup, cards));
+    out.image("VARIANCE", field.variance, w, h, variance_cards(setup));
+    out.mask("MASK", field.mask, w, h, mask_cards());
     out.table(truth_units(field.truth));
-    out.table(truth_stars(field.truth, e));
+    out.table(truth_stars(field.truth, setup.instrument.exposure));
     if (setup.scene.galaxies) out.table(truth_galaxies(field.scene.galaxies));
     out.commit();
+}
+
+struct FieldCube::State {
+    const Setup& setup;
+    Extent extent;
+    FitsWriter out;
+    int image, variance, mask;  // HDUs
+    int added = 0;
+    Spool<TruthStar> stars;
+    Spool<Galaxy> galaxies;
+
+    State(const std::string& path, bool overwrite, const Setup& s, const std::vector<Card>& cards, const Extent& e)
+        : setup(s), extent(e), out(path, overwrite) {
+        using enum FitsWriter::Pixels;
+        const auto planes = [&](const char* name, FitsWriter::Pixels type, const std::vector<Card>& of) {
+            return out.planes(name, type, e.width, e.height, e.count, of);
+        };
+        image = planes("", real, image_cards(setup, cards));
+        variance = planes("VARIANCE", real, variance_cards(setup));
+        mask = planes("MASK", bytes, mask_cards());
+    }
+    // A field's rows: the first begin the table.
+    void put(Table table, int plane) {
+        table = with_field(std::move(table), std::int64_t(extent.first) + plane);
+        plane == 0 ? out.table(table) : out.append(table);
+    }
+};
+
+FieldCube::FieldCube(const std::string& path, bool overwrite, const Setup& setup, const std::vector<Card>& cards,
+                     const Extent& extent)
+    : state_(std::make_unique<State>(path, overwrite, setup, cards, extent)) {}
+FieldCube::~FieldCube() = default;
+
+void FieldCube::add(const Field& field) {
+    State& s = *state_;
+    require(field.width == s.extent.width && field.height == s.extent.height && s.added < s.extent.count,
+            "FieldCube: a field of ", field.width, "x", field.height, " too many or of another size");
+    const int plane = s.added++;
+    s.out.plane(s.image, plane, std::span<const float>(field.image));
+    s.out.plane(s.variance, plane, std::span<const float>(field.variance));
+    s.out.plane(s.mask, plane, std::span<const std::uint8_t>(field.mask));
+    s.put(truth_units(field.truth), plane);
+    s.stars.add(field.truth.stars);
+    if (s.setup.scene.galaxies) s.galaxies.add(field.scene.galaxies);
+}
+
+void FieldCube::commit() {
+    State& s = *state_;
+    require(s.added == s.extent.count, "FieldCube: ", s.added, " fields of ", s.extent.count);
+    s.stars.rewind(), s.galaxies.rewind();
+    for (int plane = 0; plane < s.added; ++plane) {
+        Truth rows;
+        rows.stars = s.stars.next();
+        s.put(truth_stars(rows, s.setup.instrument.exposure), plane);
+    }
+    for (int plane = 0; s.setup.scene.galaxies && plane < s.added; ++plane)
+        s.put(truth_galaxies(s.galaxies.next()), plane);
+    s.out.commit();
 }
 
 std::string field_png(const Field& field, const Exposure& exposure) {

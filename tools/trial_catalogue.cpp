@@ -84,15 +84,32 @@ std::vector<Found> as_stars(std::vector<Found> rows) {
 
 }  // namespace
 
-TrialCatalogue read_trial(const std::string& catalogue, const std::string& truth_file,
-                          const CatalogueColumns& columns) {
-    FitsImage image = read_image(truth_file);
+std::vector<TrialTruth> read_trial_truths(const std::string& file) {
+    const FitsImage cube = read_cube(file);
+    const std::vector<Truth> truths = read_truths(file);
+    if (truths.size() != std::size_t(cube.planes))
+        fail(Fault::input, file, ": NAXIS3: ", cube.planes, " planes, but the truth of ", truths.size());
+    const double zeropoint = electron_zeropoint(cube), fwhm = cube.number_of("PSF_FWHM").value_or(0);
+    if (!(fwhm >= 0 && fwhm <= 1000)) fail(Fault::input, file, ": PSF_FWHM = ", fwhm);
+    const std::ptrdiff_t pixels = std::ptrdiff_t(cube.width) * cube.height;
+    std::vector<TrialTruth> all;
+    for (std::size_t i = 0; i < truths.size(); ++i) {
+        TrialTruth t{file, cube.width, cube.height, fwhm, {}, {}, {}};
+        if (truths.size() > 1) t.name += ", plane " + std::to_string(i + 1);
+        const auto first = cube.pixels.begin() + std::ptrdiff_t(i) * pixels;
+        t.image.assign(first, first + pixels);
+        t.units = checked(t.name, wanted(truths[i], zeropoint));
+        t.stars = checked(t.name, wanted_stars(truths[i], zeropoint));
+        all.push_back(std::move(t));
+    }
+    return all;
+}
+
+TrialCatalogue read_trial(const std::string& catalogue, TrialTruth truth, const CatalogueColumns& columns) {
     TrialCatalogue t;
-    const Truth truth = read_truth(truth_file);
-    const double zeropoint = electron_zeropoint(image);
-    t.field = {image.width, image.height, {}, checked(truth_file, wanted(truth, zeropoint))};
-    t.stars = {image.width, image.height, {}, checked(truth_file, wanted_stars(truth, zeropoint))};
-    t.words = catalogue + ", truth " + truth_file;
+    t.field = {truth.width, truth.height, {}, std::move(truth.units)};
+    t.stars = {truth.width, truth.height, {}, std::move(truth.stars)};
+    t.words = catalogue + ", truth " + truth.name;
     if (is_blends(catalogue)) {
         t.field.found = read_own(catalogue);
         t.has_stars = has_table(catalogue, "SOURCES");
@@ -103,9 +120,8 @@ TrialCatalogue read_trial(const std::string& catalogue, const std::string& truth
         t.stars.found = as_stars(t.field.found);
         t.words += " (" + list.words + ")";
     }
-    t.fwhm = image.number_of("PSF_FWHM").value_or(0);
-    if (!(t.fwhm >= 0 && t.fwhm <= 1000)) fail(Fault::input, truth_file, ": PSF_FWHM = ", t.fwhm);
-    t.image = std::move(image.pixels);
+    t.fwhm = truth.fwhm;
+    t.image = std::move(truth.image);
     return t;
 }
 

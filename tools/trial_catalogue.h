@@ -17,9 +17,22 @@ struct TrialCatalogue {
     std::vector<float> image;  ///< of the truth, row-major
 };
 
-/// catalogue: of ours (BLENDS), or of any program (foreign_catalogue.h). truth_file: what `starblend simulate` wrote.
-/// Magnitudes of the truth are those of MAGZERO, GAIN or EXPTIME in its header; NaN without. Throws Error
-/// (Fault::input) naming file and row for values that are out of range.
-TrialCatalogue read_trial(const std::string& catalogue, const std::string& truth_file, const CatalogueColumns& columns);
+/// A field to be scored against.
+struct TrialTruth {
+    std::string name;  ///< for messages: file, and plane
+    int width = 0, height = 0;
+    double fwhm = 0;           ///< px; PSF_FWHM of the header; 0: not there
+    std::vector<float> image;  ///< row-major
+    std::vector<Wanted> units, stars;
+};
+
+/// Of what `starblend simulate` wrote: a field, or the planes of a cube one after the other. Magnitudes are those of
+/// MAGZERO, GAIN or EXPTIME in its header; NaN without. Throws Error (Fault::input) naming file and row for values that
+/// are out of range.
+std::vector<TrialTruth> read_trial_truths(const std::string& file);
+
+/// catalogue: of ours (BLENDS), or of any program (foreign_catalogue.h). Throws Error (Fault::input) naming file and
+/// row for values that are out of range.
+TrialCatalogue read_trial(const std::string& catalogue, TrialTruth truth, const CatalogueColumns& columns);
 
 }  // namespace star

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <numeric>
 
+#include "io/fits_image.h"
 #include "kernels/check.h"
 #include "tools/catalogue.h"
 
@@ -96,17 +97,45 @@ Table truth_galaxies(const std::vector<Galaxy>& galaxies) {
     return t;
 }
 
-Truth read_truth(const std::string& file) {
+Table with_field(Table table, std::int64_t field) {
+    const std::vector<std::int64_t> number(table.rows(), field);
+    table.columns.insert(table.columns.begin(), {"FIELD", "", "number of the field drawn from SEED", "", "", number});
+    return table;
+}
+
+std::vector<Truth> read_truths(const std::string& file) {
     const Table units = read_table(file, "UNITS"), stars = read_table(file, "STARS");
-    Truth truth;
+    const bool cube = units.find("FIELD") != nullptr;
+    std::int64_t first = 0;
+    std::vector<Truth> truths(1);
+    if (cube) {
+        const FitsImage image = read_cube(file);
+        first = std::int64_t(image.number_of("FIELD").value_or(0)), truths.resize(std::size_t(image.planes));
+    }
+    const auto planes_of = [&](const Table& t) {  // which truth a row belongs to
+        std::vector<std::size_t> planes(t.rows(), 0);
+        if (!cube) return planes;
+        const auto field = t.numbers("FIELD");
+        for (std::size_t i = 0; i < planes.size(); ++i) {
+            const double plane = field[i] - double(first);
+            if (!(plane >= 0 && plane < double(truths.size())) || (i > 0 && double(planes[i - 1]) > plane))
+                fail(Fault::input, file, ": ", t.name, ": row ", i + 1, ": FIELD out of range or out of order");
+            planes[i] = std::size_t(plane);
+        }
+        return planes;
+    };
+    const auto unit_plane = planes_of(units), star_plane = planes_of(stars);
     const auto unit = stars.numbers("UNIT_ID"), x = stars.numbers("X_IMAGE"), y = stars.numbers("Y_IMAGE"),
                flux = stars.numbers("FLUX"), snr = stars.numbers("SNR"), counts = stars.numbers("COUNTS");
+    std::vector<double> units_of(truths.size());
+    for (std::size_t p : unit_plane) ++units_of[p];
     for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!(unit[i] >= -1 && unit[i] < double(units.rows())))
+        Truth& truth = truths[star_plane[i]];
+        if (!(unit[i] >= -1 && unit[i] < units_of[star_plane[i]]))
             fail(Fault::input, file, ": STARS: row ", i + 1, ": UNIT_ID out of range");
         TruthStar s;
         s.x = x[i] - fits_minus_edge, s.y = y[i] - fits_minus_edge, s.flux = flux[i], s.snr = snr[i];
-        s.counts = counts[i] == 1, s.unit = int(unit[i]), s.source = int(i);
+        s.counts = counts[i] == 1, s.unit = int(unit[i]), s.source = int(truth.stars.size());
         truth.stars.push_back(s);
     }
     const auto ux = units.numbers("X_IMAGE"), uy = units.numbers("Y_IMAGE"), x0 = units.numbers("XMIN_IMAGE"),
@@ -115,22 +144,28 @@ Truth read_truth(const std::string& file) {
                soft = units.numbers("SOFT"), percolated = units.numbers("PERCOLATED");
     std::array<std::vector<double>, 5> chance;
     for (std::size_t k = 0; k < chance.size(); ++k) chance[k] = units.numbers("P" + std::to_string(k + 1));
-    int first = 0;
     for (std::size_t i = 0; i < ux.size(); ++i) {
+        Truth& truth = truths[unit_plane[i]];
+        const int before = truth.units.empty() ? 0 : truth.units.back().first + truth.units.back().count;
         if (!(count[i] >= 0 && count[i] <= 1e6 && label[i] >= -2 && label[i] <= 127) ||
-            first + int(count[i]) > int(truth.stars.size()))
+            before + int(count[i]) > int(truth.stars.size()))
             fail(Fault::input, file, ": UNITS: row ", i + 1, ": NSTARS or LABEL out of range");
         TruthUnit u;
-        u.first = first, u.count = int(count[i]), u.label = std::int8_t(label[i]);
+        u.first = before, u.count = int(count[i]), u.label = std::int8_t(label[i]);
         u.soft = soft[i] == 1, u.percolated = percolated[i] == 1;
         for (std::size_t k = 0; k < chance.size(); ++k) u.chance[k] = float(chance[k][i]);
         u.box = {float(x0[i] - fits_minus_edge), float(y0[i] - fits_minus_edge), float(x1[i] - fits_minus_edge),
                  float(y1[i] - fits_minus_edge)};
         u.x = ux[i] - fits_minus_edge, u.y = uy[i] - fits_minus_edge, u.flux = sum[i];
-        first += u.count;
         truth.units.push_back(u);
     }
-    return truth;
+    return truths;
+}
+
+Truth read_truth(const std::string& file) {
+    std::vector<Truth> truths = read_truths(file);
+    if (truths.size() != 1) fail(Fault::input, file, ": NAXIS3: holds ", truths.size(), " fields, where one is wanted");
+    return std::move(truths.front());
 }
 
 }  // namespace star

@@ -1,6 +1,8 @@
 // The truth of a simulated field as FITS tables, and back.
 #pragma once
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "io/fits_table.h"
 #include "sim/detector_noise.h"
@@ -17,7 +19,13 @@ Table truth_stars(const Truth& truth, const Exposure& exposure);
 /// GALAXIES: a row per galaxy, truth of the class `extended`.
 Table truth_galaxies(const std::vector<Galaxy>& galaxies);
 
-/// What `starblend simulate` wrote; TruthStar::source is the row. Throws Error (Fault::input) naming file and column.
+/// The same with a first column FIELD: which of a cube's fields the rows belong to.
+Table with_field(Table table, std::int64_t field);
+
+/// What `starblend simulate` wrote; TruthStar::source is the row. Throws Error (Fault::input) naming file and column,
+/// and for a cube, which holds the truth of many fields.
 Truth read_truth(const std::string& file);
+/// Of each of a cube's planes; of another file, its one.
+std::vector<Truth> read_truths(const std::string& file);
 
 }  // namespace star
