@@ -11,7 +11,8 @@
 namespace star {
 
 /// King's (1962) empirical profile: surface density ~ ((1 + (r/core)^2)^-1/2 - (1 + (tidal/core)^2)^-1/2)^2 for
-/// r < tidal = core 10^concentration.
+/// r < tidal = core 10^concentration. Catalogues such as Harris's give core and concentration of King's (1966) models,
+/// which hold more of their stars outside: of NGC 2298 half within 0.98 arcmin by Harris, 0.80 by this profile.
 class KingProfile {
 public:
     KingProfile(double core, double concentration);  ///< core > 0 in any unit; concentration in 0.1...4

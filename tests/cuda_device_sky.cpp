@@ -4,6 +4,7 @@
 #include "kernels/noise.h"
 #include "sim/device_sky.h"
 #include "sim/noise_simd.h"
+#include "tests/csst_like.h"
 #include "tests/cuda_arrays.h"
 
 using namespace star;
@@ -11,11 +12,6 @@ using namespace star::reference;
 using namespace star::test;
 
 namespace {
-
-const Psf& psf() {
-    static const Psf p = Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0, {4, 12});
-    return p;
-}
 
 std::vector<Star> some_stars(int n, int w, int h) {
     Random r(5, 0);
@@ -66,7 +62,7 @@ TEST_CASE("a field drawn on a device is the CPU's, to the rounding of sums of st
         CAPTURE(drizzle);
         Exposure e;
         e.drizzle_sigma = drizzle, e.full_well = 1e9;
-        const Psf seen = image_psf(psf(), e);
+        const Psf seen = image_psf(csst_like(), e);
         DeviceSky sky(q.stream, seen, e);
         for (const auto& [w, h] : {std::pair{70, 45}, std::pair{33, 8}, std::pair{1, 1}}) {
             Scene scene;
@@ -108,7 +104,7 @@ TEST_CASE("without stars a device's field is noise alone: the CPU's bits") {
     for (const double drizzle : {0.0, 0.4}) {
         Exposure e;
         e.drizzle_sigma = drizzle;
-        const Psf seen = image_psf(psf(), e);
+        const Psf seen = image_psf(csst_like(), e);
         Scene empty;
         empty.width = 37, empty.height = 21;
         const SceneImage want = observe_scene(*q.stream.pool, empty, {}, seen, e, {3, 9});

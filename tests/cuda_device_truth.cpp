@@ -7,6 +7,7 @@
 #include "sim/fisher.h"
 #include "sim/mock.h"
 #include "tests/batch_truth.h"
+#include "tests/csst_like.h"
 #include "tests/cuda_arrays.h"
 
 using namespace star;
@@ -14,11 +15,6 @@ using namespace star::reference;
 using namespace star::test;
 
 namespace {
-
-const Psf& psf() {
-    static const Psf p = Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0, {4, 12});
-    return p;
-}
 
 // The truth of all windows, as it comes from the device.
 BatchTruth on_device(Stream stream, std::span<const FieldTruth> fields, const TruthWindows& windows, int room = 3000) {
@@ -75,11 +71,11 @@ TEST_CASE("batches labelled on a device are label_truth()'s, window by window") 
         e.drizzle_sigma = drizzle;
         TruthOptions paper, linked;
         paper.labels = Labels::paper, linked.units = Units::linked;
-        DeviceLabeller detectable(q.stream, psf(), e, {}), all(q.stream, psf(), e, paper);
+        DeviceLabeller detectable(q.stream, csst_like(), e, {}), all(q.stream, csst_like(), e, paper);
         std::vector<std::vector<Star>> lists;
         for (std::uint64_t k = 0; k < 4; ++k)
-            lists.push_back(make_mock(crowded(), image_psf(psf(), e), e, {width, height, 12, 5, k}));
-        const Truth by_host = label_truth(*q.stream.pool, lists[3], psf(), e, linked, width, height);
+            lists.push_back(make_mock(crowded(), image_psf(csst_like(), e), e, {width, height, 12, 5, k}));
+        const Truth by_host = label_truth(*q.stream.pool, lists[3], csst_like(), e, linked, width, height);
         const std::vector<Star> none;
         const std::vector<FieldTruth> fields{{&detectable, lists[0], nullptr, 11},
                                              {&all, lists[1], nullptr, 12},
@@ -89,7 +85,7 @@ TEST_CASE("batches labelled on a device are label_truth()'s, window by window") 
         BatchTruth want;
         for (const FieldTruth& f : fields) {
             const Truth t = f.ready ? *f.ready
-                                    : label_truth(*q.stream.pool, f.stars, psf(), e,
+                                    : label_truth(*q.stream.pool, f.stars, csst_like(), e,
                                                   f.labeller == &all ? paper : TruthOptions{}, width, height);
             add_truth(t, f.seed, windows, want);
             for (const TruthUnit& u : t.units) soft += u.soft, ignored += u.label == label_ignored;
@@ -108,16 +104,16 @@ TEST_CASE("signal-to-noise on a device is the CPU's, to rounding") {
     if (gpu_missing()) return;
     const Queue q;
     const Exposure e;
-    const FisherStamp stamp(psf());
+    const FisherStamp stamp(csst_like());
     const DetectLimits limits;
-    DeviceLight light(q.stream, psf());
+    DeviceLight light(q.stream, csst_like());
     int counting = 0, dropped = 0;
     double worst = 0;
     for (std::uint64_t k = 0; k < 3; ++k) {
         // A field by itself, its weights given: what is left is the order of sums.
         const int width = 70, height = 40;
         std::vector<PointSource> list;
-        for (const Star& s : make_mock(crowded(), psf(), e, {width, height, 6, 2, k}))
+        for (const Star& s : make_mock(crowded(), csst_like(), e, {width, height, 6, 2, k}))
             list.push_back({s.x, s.y, s.flux});
         std::erase_if(list, [&](const PointSource& s) {
             return !(s.x >= -stamp.radius() && s.y >= -stamp.radius() && s.x < width + stamp.radius() &&
@@ -127,17 +123,17 @@ TEST_CASE("signal-to-noise on a device is the CPU's, to rounding") {
             const double p = std::floor(a.y), r = std::floor(b.y);
             return p != r ? p < r : a.x < b.x;
         });
-        const Detectability want(*q.stream.pool, list, psf(), e, limits, width, height);
-        const Weights weights = pixel_weights(*q.stream.pool, list, psf(), e, limits.psf_error, width, height);
+        const Detectability want(*q.stream.pool, list, csst_like(), e, limits, width, height);
+        const Weights weights = pixel_weights(*q.stream.pool, list, csst_like(), e, limits.psf_error, width, height);
         const auto alone = snr_alone(*q.stream.pool, list, stamp, weights, 1, 0);
 
         const int total = int(list.size()), side = 3 * (1 + most_free_neighbours);
         FisherField field{};
         field.last = total, field.width = width, field.height = height, field.table = light.table();
-        field.stride = psf().stride(), field.radius = stamp.radius();
+        field.stride = csst_like().stride(), field.radius = stamp.radius();
         field.variance = native_sigma(e) * native_sigma(e), field.psf_error = limits.psf_error;
         field.hopeless_snr = limits.hopeless_snr, field.min_snr = limits.min_snr;
-        field.reach_px = limits.reach_fwhm * psf().fwhm();
+        field.reach_px = limits.reach_fwhm * csst_like().fwhm();
         std::vector<FisherStar> stars;
         for (const PointSource& s : list)
             stars.push_back({stamp.taps(s.x, s.y), s.x, s.y, s.flux, int(std::floor(s.x)), int(std::floor(s.y)), 0});
@@ -186,8 +182,8 @@ TEST_CASE("lists that can't be labelled on a device, and odd ones that can") {
     const Exposure e;
     TruthOptions linked;
     linked.units = Units::linked;
-    CHECK_THROWS_AS(DeviceLabeller(q.stream, psf(), e, linked), Error);
-    DeviceLabeller labeller(q.stream, psf(), e, {});
+    CHECK_THROWS_AS(DeviceLabeller(q.stream, csst_like(), e, linked), Error);
+    DeviceLabeller labeller(q.stream, csst_like(), e, {});
     const TruthWindows window{1, 1, 50, 50, 1};
     const auto label = [&](const std::vector<Star>& stars, int room = 300) {
         const std::vector<FieldTruth> fields{{&labeller, stars, nullptr, 1}};
@@ -195,7 +191,7 @@ TEST_CASE("lists that can't be labelled on a device, and odd ones that can") {
     };
     const auto expect = [&](const std::vector<Star>& stars) {
         BatchTruth want;
-        add_truth(label_truth(*q.stream.pool, stars, psf(), e, {}, 50, 50), 1, window, want);
+        add_truth(label_truth(*q.stream.pool, stars, csst_like(), e, {}, 50, 50), 1, window, want);
         CHECK(label(stars) == want);
         return want;
     };
