@@ -148,7 +148,7 @@ public:
         const double sigma = background_sigma(e);
         const std::vector<float> sky(field.image.size(), float(background_level(e))),
             variance(field.image.size(), float(sigma * sigma));
-        FieldFit fit(pool_, {size, size, field.image, sky, variance, field.mask, 1 / image_unit(e)}, simulator.psf(),
+        FieldFit fit({{}, &pool_}, {size, size, field.image, sky, variance, field.mask, 1 / image_unit(e)}, simulator.psf(),
                      {});
         fit.find({});
         const auto found = double(fit.stars().size());

@@ -6,16 +6,9 @@
 #include "kernels/config.h"
 #include "kernels/noise.h"
 #include "kernels/normalise.h"
+#include "sim/grow.h"
 
 namespace star {
-namespace {
-
-template <class T>
-void grow(Buffer<T>& buffer, Device device, std::int64_t count) {
-    if (buffer.size() < count) buffer = Buffer<T>(device, count);
-}
-
-}  // namespace
 
 DeviceSky::DeviceSky(Stream stream, const Psf& psf, const Exposure& exposure)
     : stream_(stream),

@@ -4,16 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/psf_spline.h"
+
 namespace star {
 namespace {
 
-// Derivatives of the four B-spline weights by the star's offset. Weights are f^3/6 and (1-f)^3/6 at the ends, f the
-// place between two nodes: it is read back from the larger, which float holds well.
+// Derivatives of the four B-spline weights by the star's offset.
 void slopes(const Psf::Phase& phase, int oversampling, double* out) {
-    const double low = std::cbrt(6.0 * double(phase.weight[0])), high = std::cbrt(6.0 * double(phase.weight[3]));
-    const double f = low > high ? 1 - low : high, g = 1 - f;
-    const double by_f[4] = {-g * g / 2, f * (1.5 * f - 2), g * (2 - 1.5 * g), f * f / 2};
-    for (int i = 0; i < 4; ++i) out[i] = -oversampling * by_f[i];  // f falls as the star moves up
+    const double f = spline_place(phase.weight[0], phase.weight[3]);
+    for (int i = 0; i < 4; ++i) out[i] = spline_slope(f, i, oversampling);
 }
 
 }  // namespace
@@ -58,8 +57,7 @@ void FisherStamp::move_to(const LocalPsf& psf) {
     }
     // A place between two nodes of the table may lie a pixel to either side of its own pixel, the spline one further.
     const int side = psf_.stride(), planes = psf_.oversampling() * psf_.oversampling();
-    const int middle = psf_.phase_x(0).at[1] % side, low = std::max(0, middle - radius_ - 2),
-              high = std::min(side, middle + radius_ + 3);
+    const int low = std::max(0, psf_.middle() - radius_ - 2), high = std::min(side, psf_.middle() + radius_ + 3);
     mixed_.resize(std::size_t(planes) * std::size_t(side) * std::size_t(side));
     for (int plane = 0; plane < planes; ++plane)
         for (int row = low; row < high; ++row) {

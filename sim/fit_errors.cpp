@@ -57,7 +57,7 @@ private:
 
 void GroupFit::errors(const FitPixels& p, std::span<const FitStar> stars, std::span<const double> kernel,
                       std::span<FitErrors> out) {
-    require(kernel.size() % 2 == 1 && out.size() == stars.size(), "fit: ", out.size(), " errors of ", stars.size(),
+    require(kernel.size() % 2 == 1 && out.size() <= stars.size(), "fit: ", out.size(), " errors of ", stars.size(),
             " stars, a kernel of ", kernel.size());
     fill(p, stars);
     overlap_matrix(patches_, p.weight.data(), p.w, normal_);
@@ -94,7 +94,7 @@ void GroupFit::errors(const FitPixels& p, std::span<const FitStar> stars, std::s
         }
         return sum;
     };
-    for (std::size_t i = 0; i < stars.size(); ++i)
+    for (std::size_t i = 0; i < out.size(); ++i)
         out[i] = {std::sqrt(variance(3 * int(i))), std::sqrt(variance(3 * int(i) + 1)),
                   std::sqrt(variance(3 * int(i) + 2))};
 }

@@ -2,6 +2,7 @@
 #include "sim/fit_field.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
@@ -12,7 +13,8 @@
 namespace star {
 namespace {
 
-constexpr int most_own = 12, most_free = 36;         // stars of a piece
+constexpr int most_own = 12, most_free = most_fit_stars;  // stars of a piece
+constexpr std::size_t at_once = 16384;  // pieces
 constexpr double sees = 2.5, halo = 2, cell = 4;     // FWHM: pixels around a star, neighbours fitted along, cells
 constexpr double smallest_cell = 8;                  // px
 constexpr double stamp_loss = 1e-4;                  // of e^2, beyond the stamps that derivatives are taken on
@@ -56,24 +58,15 @@ std::vector<int> turns(std::span<const FitUnit> units, double side, int& count) 
 
 }  // namespace
 
-struct FieldFit::Worker {
-    FitPixels pixels;
-    std::vector<int> free;
-    std::vector<std::pair<double, int>> around;
-    std::vector<FitStar> stars;
-    std::vector<FitErrors> errors;
-    std::optional<FisherStamp> stamp;  // of where the PSF is the place's own
+// A piece's stars, of which its own lead, and where it looks.
+struct FieldFit::Plan {
+    std::array<int, most_free> stars;
+    FitPiece piece;
+    bool crowded;
 };
 
-const FisherStamp& FieldFit::stamp_at(double x, double y, std::optional<FisherStamp>& own) const {
-    if (!scene_.psf().varies()) return stamp_;
-    if (!own) own = stamp_;
-    own->move_to(scene_.psf().at(x, y));
-    return *own;
-}
-
-FieldFit::FieldFit(ThreadPool& pool, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits)
-    : limits_(limits), scene_(pool, image, psf), stamp_(psf.middle(), stamp_loss) {
+FieldFit::FieldFit(Stream stream, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits)
+    : limits_(limits), scene_(*stream.pool, image, psf), fit_(stream, FisherStamp(psf.middle(), stamp_loss)) {
     require(limits.min_snr >= 0 && limits.second_snr > 0 && limits.sweeps >= 1 && limits.second_passes >= 0,
             "fit: limits out of range");
 }
@@ -85,7 +78,7 @@ void FieldFit::show() {
     scene_.show(list);
 }
 
-std::vector<FieldFit::Piece> FieldFit::pieces(double side) {
+std::vector<FieldFit::Own> FieldFit::pieces(double side) {
     struct Key {
         double row, column, y, x;
         int star;
@@ -105,7 +98,7 @@ std::vector<FieldFit::Piece> FieldFit::pieces(double side) {
     }
     std::sort(keys.begin(), keys.end());
     order_.clear();
-    std::vector<Piece> list;
+    std::vector<Own> list;
     for (std::size_t i = 0; i < keys.size(); ++i) {
         const bool same = i && keys[i].row == keys[i - 1].row && keys[i].column == keys[i - 1].column;
         if (!same || list.back().count == most_own) list.push_back({int(i), 0});
@@ -115,71 +108,79 @@ std::vector<FieldFit::Piece> FieldFit::pieces(double side) {
     return list;
 }
 
-void FieldFit::fit_piece(const Piece& piece, const NearStars& near, const GroupLimits& how, bool with_errors, Worker& w,
-                         std::vector<FieldStar>& next) const {
-    const std::span<const int> own{order_.data() + piece.first, std::size_t(piece.count)};
-    w.around.clear();
+FieldFit::Plan FieldFit::plan(const Own& of, const NearStars& near) const {
+    const std::span<const int> own{order_.data() + of.first, std::size_t(of.count)};
+    std::vector<std::pair<double, int>> around;
     for (int i : own)
         near.for_each(stars_[std::size_t(i)].at.x, stars_[std::size_t(i)].at.y, [&](int j) {
             if (std::find(own.begin(), own.end(), j) != own.end()) return;
             const FitStar &a = stars_[std::size_t(i)].at, &b = stars_[std::size_t(j)].at;
             const double distance = std::hypot(a.x - b.x, a.y - b.y);
-            const auto same = std::find_if(w.around.begin(), w.around.end(), [&](auto& e) { return e.second == j; });
-            if (same == w.around.end())
-                w.around.push_back({distance, j});
+            const auto same = std::find_if(around.begin(), around.end(), [&](auto& e) { return e.second == j; });
+            if (same == around.end())
+                around.push_back({distance, j});
             else
                 same->first = std::min(same->first, distance);
         });
-    std::sort(w.around.begin(), w.around.end());
-    const bool crowded = w.around.size() + own.size() > std::size_t(most_free);
-    if (crowded) w.around.resize(std::size_t(most_free) - own.size());
-    w.free.assign(own.begin(), own.end());
-    for (const auto& [distance, j] : w.around) w.free.push_back(j);
-    w.stars.clear();
-    for (int i : w.free) w.stars.push_back(stars_[std::size_t(i)].at);
+    std::sort(around.begin(), around.end());
+    const std::size_t room = std::size_t(most_free) - own.size();
+    Plan plan{{}, {}, around.size() > room};
+    around.resize(std::min(around.size(), room));
+    int* to = std::copy(own.begin(), own.end(), plan.stars.data());
+    for (const auto& [distance, j] : around) *to++ = j;
 
     const double reach = sees * scene_.fwhm();
     double x0 = INFINITY, x1 = -INFINITY, y0 = INFINITY, y1 = -INFINITY;
-    for (std::size_t i = 0; i < own.size(); ++i) {
-        x0 = std::min(x0, w.stars[i].x - reach), x1 = std::max(x1, w.stars[i].x + reach);
-        y0 = std::min(y0, w.stars[i].y - reach), y1 = std::max(y1, w.stars[i].y + reach);
+    for (int i : own) {
+        const FitStar& s = stars_[std::size_t(i)].at;
+        x0 = std::min(x0, s.x - reach), x1 = std::max(x1, s.x + reach);
+        y0 = std::min(y0, s.y - reach), y1 = std::max(y1, s.y + reach);
     }
-    scene_.cut_out(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)), int(std::ceil(y1)), w.pixels);
-    FitPixels& p = w.pixels;
-    for (int y = 0; y < p.h; ++y)
-        for (int x = 0; x < p.w; ++x) {
-            const std::size_t i = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
-            if (!scene_.usable(std::size_t(p.row + y) * std::size_t(scene_.image().width) + std::size_t(p.column + x)))
-                continue;
-            for (std::size_t s = 0; s < own.size() && p.weight[i] == 0; ++s) {
-                const double dx = p.column + x + 0.5 - w.stars[s].x, dy = p.row + y + 0.5 - w.stars[s].y;
-                if (dx * dx + dy * dy <= reach * reach) p.weight[i] = 1 / p.variance[i];
-            }
+    FitPiece& p = plan.piece;
+    static_cast<FitRectangle&>(p) = scene_.rectangle(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)),
+                                                     int(std::ceil(y1)));
+    p.own = of.count, p.stars = int(own.size() + around.size());
+    const LocalPsf psf = scene_.psf().at(0.5 * (x0 + x1), 0.5 * (y0 + y1));
+    for (const LocalPsf::Part& part : psf.parts()) {
+        p.table[p.parts] = int(part.psf - scene_.psf().nodes().data());
+        p.weight[p.parts++] = part.weight;
+    }
+    return plan;
+}
+
+void FieldFit::fit_plans(std::span<const Own> list, const NearStars& near, const GroupLimits& how, bool with_errors,
+                         std::vector<FieldStar>& next) {
+    std::vector<Plan> plans(list.size());
+    scene_.pool().for_each(std::int64_t(list.size()), [&](std::int64_t i, int) {
+        plans[std::size_t(i)] = plan(list[std::size_t(i)], near);
+    });
+    std::vector<FitPiece> pieces;
+    std::vector<FitStar> stars;
+    for (Plan& p : plans) {
+        p.piece.first = int(stars.size());
+        pieces.push_back(p.piece);
+        for (int k = 0; k < p.piece.stars; ++k) stars.push_back(stars_[std::size_t(p.stars[std::size_t(k)])].at);
+    }
+    std::vector<FitErrors> errors(with_errors ? stars.size() : 0);
+    std::vector<GroupResult> results(pieces.size());
+    fit_.fit(scene_, {pieces, how, sees * scene_.fwhm(), stars, errors, results});
+    for (std::size_t i = 0; i < plans.size(); ++i)
+        for (int k = 0; k < pieces[i].own; ++k) {
+            const std::size_t from = std::size_t(pieces[i].first + k);
+            FieldStar& s = next[std::size_t(plans[i].stars[std::size_t(k)])];
+            s.at = stars[from];
+            s.sky = results[i].sky, s.converged = results[i].converged, s.crowded = plans[i].crowded;
+            if (with_errors) s.error = errors[from];
         }
-    GroupFit fit(stamp_at(0.5 * (x0 + x1), 0.5 * (y0 + y1), w.stamp), how);
-    fit.add(p, w.stars, 1);
-    const GroupResult r = fit.fit(p, w.stars);
-    if (with_errors) {
-        w.errors.resize(w.stars.size());
-        fit.errors(p, w.stars, scene_.kernel(), w.errors);
-    }
-    for (std::size_t i = 0; i < own.size(); ++i) {
-        FieldStar& s = next[std::size_t(own[i])];
-        s.at = w.stars[i];
-        s.sky = r.sky, s.converged = r.converged, s.crowded = crowded;
-        if (with_errors) s.error = w.errors[i];
-    }
 }
 
 void FieldFit::sweep(const GroupLimits& how, bool with_errors) {
-    const auto list = pieces(std::max(smallest_cell, cell * scene_.fwhm()));
+    const std::vector<Own> list = pieces(std::max(smallest_cell, cell * scene_.fwhm()));
     ++sweep_;
     const NearStars near(sources(stars_), halo * scene_.fwhm());
     std::vector<FieldStar> next = stars_;
-    std::vector<Worker> workers(std::size_t(scene_.pool().threads()));
-    scene_.pool().for_each(std::int64_t(list.size()), [&](std::int64_t i, int worker) {
-        fit_piece(list[std::size_t(i)], near, how, with_errors, workers[std::size_t(worker)], next);
-    });
+    for (std::size_t from = 0; from < list.size(); from += at_once)
+        fit_plans(std::span(list).subspan(from, std::min(at_once, list.size() - from)), near, how, with_errors, next);
     stars_ = std::move(next);
     show();
 }
@@ -209,8 +210,9 @@ void FieldFit::choose(std::span<const FitUnit> units) {
             const auto i = std::size_t(now[std::size_t(k)]);
             const Box& b = units[i].box;
             FitPixels p;
-            scene_.cut_out(int(std::floor(b.x0 - margin)), int(std::floor(b.y0 - margin)),
-                           int(std::ceil(b.x1 + margin)), int(std::ceil(b.y1 + margin)), p);
+            scene_.cut_out(scene_.rectangle(int(std::floor(b.x0 - margin)), int(std::floor(b.y0 - margin)),
+                                            int(std::ceil(b.x1 + margin)), int(std::ceil(b.y1 + margin))),
+                           p);
             for (int y = 0; y < p.h; ++y)
                 for (int x = 0; x < p.w; ++x) {
                     const std::size_t to = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
@@ -218,8 +220,9 @@ void FieldFit::choose(std::span<const FitUnit> units) {
                                       std::size_t(p.column + x)))
                         p.weight[to] = 1 / p.variance[to];
                 }
-            GroupFit fit(stamp_at(b.x(), b.y(), stamps[std::size_t(worker)]), how);
-            Choice c = choose_stars(fit, {p, b, units[i].chance, scene_.psf().at(b.x(), b.y()), scene_.fwhm()});
+            const LocalPsf psf = scene_.psf().at(b.x(), b.y());
+            GroupFit fit(fit_.stamp_at(scene_.psf(), psf, stamps[std::size_t(worker)]), how);
+            Choice c = choose_stars(fit, {p, b, units[i].chance, psf, scene_.fwhm()});
             chosen[i] = std::move(c.stars), converged[i] = c.converged;
         });
         for (int i : now)

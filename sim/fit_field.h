@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/types.h"
-#include "sim/fit_scene.h"
+#include "sim/fit_pieces.h"
 #include "sim/truth_near.h"
 
 namespace star {
@@ -40,7 +40,7 @@ struct FieldFitLimits {
 /// Called between the stages; false stops, and the stars as they are then remain.
 using KeepGoing = std::function<bool(int stage, int stages)>;
 
-/// The stars of an image, in stages; each is a pure function of what was before, with equal bits for any threads.
+/// The stars of an image, in stages; each is a pure function of what was before, with equal bits for any threads of one device.
 ///   sweep: the image is cut into cells of 4 FWHM (at least 8 px), their origin shifted by half a cell every other
 ///     time. A piece is up to 12 stars of one cell; fitted with it, but not taken from it, are the nearest of the stars
 ///     within 2 FWHM of them, 36 in all; all others are subtracted as the model has them. It looks at the pixels within
@@ -57,7 +57,8 @@ using KeepGoing = std::function<bool(int stage, int stages)>;
 class FieldFit {
 public:
     /// psf: of the image's stars. A piece and a unit have the PSF of their middle; the model is drawn with each star's.
-    FieldFit(ThreadPool& pool, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits);
+    /// stream: where sweeps are fitted; all else is done by its pool's threads.
+    FieldFit(Stream stream, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits);
 
     /// From units to stars: choose, sweep, search, prune. An empty list of units is fine: then only search finds stars.
     /// Boxes' edges are within 1e8 px of 0; so are measure()'s places. Throws Error otherwise.
@@ -71,10 +72,10 @@ public:
     const FitScene& scene() const { return scene_; }
 
 private:
-    struct Piece {
+    struct Own {
         int first, count;  // of order_
     };
-    struct Worker;
+    struct Plan;
     void show();
     void sweep(const GroupLimits& how, bool with_errors);
     void sweeps(int count);
@@ -82,15 +83,14 @@ private:
     bool search(std::span<const FitUnit> units);
     bool prune();
     double significance(const FieldStar&) const;
-    std::vector<Piece> pieces(double side);
-    // Of the PSF there: `own`, where it isn't the same everywhere.
-    const FisherStamp& stamp_at(double x, double y, std::optional<FisherStamp>& own) const;
-    void fit_piece(const Piece& piece, const NearStars& near, const GroupLimits& how, bool with_errors, Worker& worker,
-                   std::vector<FieldStar>& next) const;
+    std::vector<Own> pieces(double side);
+    Plan plan(const Own& own, const NearStars& near) const;
+    void fit_plans(std::span<const Own> list, const NearStars& near, const GroupLimits& how, bool with_errors,
+                   std::vector<FieldStar>& next);
 
     FieldFitLimits limits_;
     FitScene scene_;
-    FisherStamp stamp_;
+    PieceFit fit_;
     std::vector<FieldStar> stars_;
     std::vector<int> order_;
     int sweep_ = 0;

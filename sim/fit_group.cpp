@@ -5,28 +5,18 @@
 #include <cmath>
 
 #include "kernels/check.h"
+#include "kernels/fit_rules.h"
 
 namespace star {
 namespace {
 
-constexpr double first_lambda = 1e-3, most_lambda = 1e6;
-
 // The stamp's rectangle of a star, cut to the pixels.
 FitPatch patch_of(const FitStar& s, int radius, const FitPixels& p, const double* stamp) {
+    const fit_rules::Square a = fit_rules::square_of(s.x, s.y, radius, p);
     const int side = 2 * radius + 1;
-    const int left = int(std::floor(s.x)) - radius - p.column, bottom = int(std::floor(s.y)) - radius - p.row;
-    FitPatch patch;
-    patch.x0 = std::clamp(left, 0, p.w), patch.y0 = std::clamp(bottom, 0, p.h);
-    patch.w = std::clamp(left + side, 0, p.w) - patch.x0, patch.h = std::clamp(bottom + side, 0, p.h) - patch.y0;
-    patch.plane = side, patch.line = 3 * side;
-    patch.first = stamp + std::ptrdiff_t(patch.y0 - bottom) * patch.line + (patch.x0 - left);
+    FitPatch patch{a.x0, a.y0, a.w(), a.h(), stamp, 3, side, 3 * side};
+    patch.first += std::ptrdiff_t(a.y0 - a.bottom) * patch.line + (a.x0 - a.left);
     return patch;
-}
-
-// A star that no double-to-int conversion stands, or so far away that its stamp can't meet the pixels, has none.
-bool near(const FitStar& s, int radius, const FitPixels& p) {
-    return s.x > p.column - radius - 1.0 && s.x < p.column + p.w + radius + 1.0 && s.y > p.row - radius - 1.0 &&
-           s.y < p.row + p.h + radius + 1.0;
 }
 
 }  // namespace
@@ -45,16 +35,12 @@ void GroupFit::fill(const FitPixels& p, std::span<const FitStar> stars) {
     patches_.clear();
     for (std::size_t i = 0; i < stars.size(); ++i) {
         double* stamp = stamps_.data() + i * size;
-        if (!near(stars[i], radius, p)) {
-            std::fill_n(stamp, size, 0.0);
-            patches_.push_back({0, 0, 0, 0, stamp, 3, std::ptrdiff_t(side), 3 * std::ptrdiff_t(side)});
-            continue;
-        }
+        patches_.push_back(patch_of(stars[i], radius, p, stamp));
+        if (patches_.back().w == 0 || patches_.back().h == 0) continue;  // perhaps no pixel of an image's
         stamp_.fill(stars[i].x, stars[i].y, stamp);
         const double by_place = limits_.moves ? stars[i].flux : 0;
         for (std::size_t row = 0; row < side; ++row)
             for (std::size_t k = 0; k < 2 * side; ++k) stamp[3 * side * row + k] *= by_place;
-        patches_.push_back(patch_of(stars[i], radius, p, stamp));
     }
     ones_.assign(std::size_t(p.w) * std::size_t(p.h), 1.0);
     patches_.push_back({0, 0, p.w, p.h, ones_.data(), 1, 0, p.w});
@@ -103,39 +89,26 @@ bool GroupFit::step(const FitPixels& p, std::span<FitStar> stars, double& lambda
     cholesky(factor_);
     solution_ = gradient_;
     solve_cholesky(factor_, solution_);
-    double promised = 0;  // of chi^2: b^T delta, exact for a linear model and no damping
+    double promised = 0;
     for (std::size_t k = 0; k < solution_.size(); ++k) promised += gradient_[k] * solution_[k];
-    if (lambda < 1 && promised <= limits_.tolerance + limits_.relative * result.chi2) {
-        result.converged = true;
-        return false;
-    }
-    const auto moved = [&](double from, double by, double start) {
-        return std::clamp(from + std::clamp(by, -limits_.step, limits_.step), start - limits_.leash,
-                          start + limits_.leash);
-    };
+    result.converged = fit_rules::settled(limits_, promised, result.chi2, lambda);
+    if (result.converged) return false;
     trial_.assign(stars.begin(), stars.end());
     for (std::size_t i = 0; i < stars.size(); ++i) {
-        trial_[i].x = moved(stars[i].x, solution_[3 * i], start_[i].x);
-        trial_[i].y = moved(stars[i].y, solution_[3 * i + 1], start_[i].y);
+        trial_[i].x = fit_rules::moved(limits_, stars[i].x, solution_[3 * i], start_[i].x);
+        trial_[i].y = fit_rules::moved(limits_, stars[i].y, solution_[3 * i + 1], start_[i].y);
         trial_[i].flux += solution_[3 * i + 2];
     }
     const double sky = result.sky + solution_.back(), chi2 = evaluate(p, trial_, sky);
     ++result.iterations;
-    if (!(chi2 <= result.chi2)) {
-        lambda = std::max(lambda, first_lambda) * 10;
-        return lambda <= most_lambda;
+    const fit_rules::Verdict verdict = fit_rules::judge(limits_, result.chi2, chi2, lambda);
+    result.converged = verdict.converged;
+    if (verdict.taken) {
+        std::copy(trial_.begin(), trial_.end(), stars.begin());
+        result.sky = sky, result.chi2 = chi2;
+        normal_equations(p);
     }
-    const double gain = result.chi2 - chi2;
-    std::copy(trial_.begin(), trial_.end(), stars.begin());
-    result.sky = sky, result.chi2 = chi2;
-    lambda = lambda > 1e-6 ? lambda / 10 : 0;
-    normal_equations(p);
-    // A step held back by its leash gains less than promised, again and again.
-    if (gain <= 0.1 * limits_.tolerance && lambda < 1) {
-        result.converged = true;
-        return false;
-    }
-    return true;
+    return verdict.goes_on;
 }
 
 GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars) {
@@ -148,7 +121,7 @@ GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars) {
     result.chi2 = evaluate(p, stars, 0);
     normal_equations(p);
     if (!result.pixels) return result;
-    double lambda = first_lambda;
+    double lambda = fit_rules::first_lambda;
     for (result.iterations = 1; result.iterations < limits_.iterations;)
         if (!step(p, stars, lambda, result)) break;
     return result;

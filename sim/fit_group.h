@@ -3,46 +3,19 @@
 #include <span>
 #include <vector>
 
+#include "kernels/fit_stars.h"
 #include "sim/fisher_stamp.h"
 #include "sim/fit_matrix.h"
 
 namespace star {
 
 /// A rectangle of an image as a fit sees it; everything row-major, h rows of w.
-struct FitPixels {
-    int column = 0, row = 0, w = 0, h = 0;  ///< place of the first pixel in the image; extent
+struct FitPixels : FitRectangle {
     std::vector<double> light;     ///< image units: the image without sky and without the stars that aren't fitted
     std::vector<double> variance;  ///< of independent pixels (before any drizzle), image units^2; positive, finite
     std::vector<double> weight;    ///< 1 / variance, or 0 where the fit doesn't look: `light` there may be anything
 
     void resize(int width, int height);  ///< light and weight 0, variance 1
-};
-
-struct FitStar {
-    double x = 0, y = 0;  ///< px, pixel edges of the image
-    double flux = 0;      ///< image units; may be negative in a fit
-};
-
-/// Standard errors of a FitStar; NaN for what wasn't fitted or what no pixel tells.
-struct FitErrors {
-    double x = 0, y = 0, flux = 0;
-};
-
-struct GroupLimits {
-    int iterations = 20;      ///< evaluations of the model at most
-    double step = 0.5;        ///< px along each axis that one iteration moves a star at most
-    double leash = 2;         ///< px along each axis that a star may get from where it started
-    double tolerance = 1e-3;  ///< converged when the next step would lower chi^2 by less than this ...
-    double relative = 1e-7;   ///< ... or by this share of it (a PSF that doesn't fit leaves a large chi^2)
-    bool moves = true;        ///< false: places stay, fluxes and sky are solved for
-};
-
-struct GroupResult {
-    double sky = 0, sky_error = 0;  ///< image units per pixel above what was subtracted
-    double chi2 = 0;                ///< sum of weight * residual^2
-    int pixels = 0;                 ///< with weight
-    int iterations = 0;
-    bool converged = false;
 };
 
 /// Weighted least squares of light = sky + sum of flux e(x - star) (e: sim/psf.h), by Levenberg-Marquardt with
@@ -57,8 +30,8 @@ public:
     /// them as they are, unconverged.
     GroupResult fit(const FitPixels& pixels, std::span<FitStar> stars);
 
-    /// Standard errors of what fit() has just solved for, at the result and the same pixels: the square roots of the
-    /// diagonal of H^-1 M H^-1, H = J^T W J. J: derivatives; W: weights; M = J^T W C W J for the covariance C of the
+    /// Standard errors of the first out.size() stars of those that fit() has just solved for, at the result and the
+    /// same pixels: the square roots of the diagonal of H^-1 M H^-1, H = J^T W J. J: derivatives; W: weights; M = J^T W C W J for the covariance C of the
     /// pixels. kernel = {1}: C = 1/W, and M is H. Else C = K D K^T, noise of independent pixels of `variance` passed
     /// through `kernel` along both axes (sim/detector_noise.h, drizzle_kernel), cut at the rectangle's edges, which
     /// should lie half a kernel outside the pixels with weight.

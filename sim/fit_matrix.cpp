@@ -2,12 +2,11 @@
 #include "sim/fit_matrix.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "kernels/fit_rules.h"
 
 namespace star {
 namespace {
-
-constexpr double smallest_pivot = 1e-10;  // as in fisher.cpp: far above rounding, far below what a blend needs
 
 struct Shared {
     int x0, x1, y0, y1;
@@ -86,7 +85,7 @@ void cholesky(SymmetricMatrix& m) {
             std::fill(row + k, row + n, 0.0);
             continue;
         }
-        const double root = std::sqrt(std::max(row[k], smallest_pivot * diagonal[std::size_t(k)]));
+        const double root = fit_rules::pivot(row[k], diagonal[std::size_t(k)]);
         row[k] = root;
         for (int j = k + 1; j < n; ++j) row[j] /= root;
         for (int i = k + 1; i < n; ++i) {

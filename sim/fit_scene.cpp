@@ -35,28 +35,34 @@ void FitScene::show(std::span<const FitStar> stars) {
     sources.reserve(stars.size());
     for (const FitStar& s : stars) sources.push_back({s.x, s.y, s.flux});
     std::fill(model_.begin(), model_.end(), 0.0f);
+    ++times_drawn_;
     if (model_.empty()) return;
     shine(pool_, sources, psf_, {model_.data(), {1, image_.height, image_.width, 1}}, wing_cut_);
 }
 
-double FitScene::variance(std::size_t i) const {
-    const double light = std::max(0.0, double(model_[i])), error = image_.psf_error * light;
-    const double photons = image_.electrons_per_unit > 0 ? light / image_.electrons_per_unit : 0;
-    return image_.variance[i] + photons + error * error;
+FitPlanes FitScene::planes() const {
+    return {image_.width,   image_.height, image_.pixels.data(),       image_.sky.data(), image_.variance.data(),
+            model_.data(), usable_.data(), image_.electrons_per_unit, image_.psf_error};
 }
 
-void FitScene::cut_out(int x0, int y0, int x1, int y1, FitPixels& out) const {
+FitRectangle FitScene::rectangle(int x0, int y0, int x1, int y1) const {
     const int reach = int(kernel_.size()) / 2;
-    out.column = std::clamp(x0 - reach, 0, image_.width), out.row = std::clamp(y0 - reach, 0, image_.height);
-    out.resize(std::clamp(x1 + reach, out.column, image_.width) - out.column,
-               std::clamp(y1 + reach, out.row, image_.height) - out.row);
+    const int column = std::clamp(x0 - reach, 0, image_.width), row = std::clamp(y0 - reach, 0, image_.height);
+    return {column, row, std::clamp(x1 + reach, column, image_.width) - column,
+            std::clamp(y1 + reach, row, image_.height) - row};
+}
+
+void FitScene::cut_out(const FitRectangle& rectangle, FitPixels& out) const {
+    out.column = rectangle.column, out.row = rectangle.row;
+    out.resize(rectangle.w, rectangle.h);
+    const FitPlanes planes = this->planes();
     for (int y = 0; y < out.h; ++y)
         for (int x = 0; x < out.w; ++x) {
             const std::size_t from = std::size_t(out.row + y) * std::size_t(image_.width) + std::size_t(out.column + x);
             const std::size_t to = std::size_t(y) * std::size_t(out.w) + std::size_t(x);
             if (!usable_[from]) continue;
-            out.light[to] = residual(from);
-            out.variance[to] = variance(from);
+            out.light[to] = planes.residual(std::int64_t(from));
+            out.variance[to] = planes.noise(std::int64_t(from));
         }
 }
 

@@ -32,14 +32,20 @@ public:
     /// of the least noisy pixel's sigma. Equal bits for any number of threads.
     void show(std::span<const FitStar> stars);
 
-    /// The rectangle [x0, x1) x [y0, y1) grown by half the drizzle's kernel and cut to the image, weights 0: light is
-    /// what the model leaves, variance = empty + model / electrons_per_unit + (psf_error model)^2.
-    void cut_out(int x0, int y0, int x1, int y1, FitPixels& out) const;
+    /// [x0, x1) x [y0, y1) grown by half the drizzle's kernel and cut to the image.
+    FitRectangle rectangle(int x0, int y0, int x1, int y1) const;
+    /// A rectangle's pixels, weights 0: light is what the model leaves, variance = empty + model / electrons_per_unit +
+    /// (psf_error model)^2.
+    void cut_out(const FitRectangle& rectangle, FitPixels& out) const;
 
     bool usable(std::size_t i) const { return usable_[i] != 0; }
     double model(std::size_t i) const { return model_[i]; }
-    double residual(std::size_t i) const { return double(image_.pixels[i]) - image_.sky[i] - model_[i]; }
-    double variance(std::size_t i) const;
+    double residual(std::size_t i) const { return planes().residual(std::int64_t(i)); }
+    double variance(std::size_t i) const { return planes().noise(std::int64_t(i)); }
+
+    FitPlanes planes() const;
+    std::span<const std::uint8_t> usable_pixels() const { return usable_; }
+    std::int64_t times_drawn() const { return times_drawn_; }  ///< how often show() has changed the model
 
     const FitImage& image() const { return image_; }
     const PsfMap& psf() const { return psf_; }
@@ -57,6 +63,7 @@ private:
     std::vector<double> kernel_;
     std::vector<std::uint8_t> usable_;
     std::vector<float> model_;
+    std::int64_t times_drawn_ = 0;
 };
 
 }  // namespace star

@@ -6,15 +6,13 @@
 #include <functional>
 #include <numbers>
 
+#include "kernels/psf_spline.h"
 #include "sim/spline.h"
 
 namespace star {
 namespace {
 
 constexpr int angles = 64;  // of the azimuthal average: enough for the eight-fold structure of vanes and pixels
-
-// The samples' plane is stored with this many pixels of zeros beyond `reach`, so that no tap needs a bounds check.
-constexpr int padding = 2;
 
 }  // namespace
 
@@ -103,17 +101,12 @@ Psf Psf::mixed(std::span<const Psf> parts, std::span<const double> weights) {
 
 Psf::Phase Psf::phase(double offset, int plane, int line) const {
     const Table& t = *table_;
-    const double u = (t.reach + padding - offset) * t.oversampling;  // the star's own pixel, in nodes from the first
-    const int node = int(std::floor(u));
-    const double f = u - node, g = 1 - f;
-    const double weight[4] = {g * g * g / 6, 2.0 / 3 - f * f * (1 - f / 2), 2.0 / 3 - g * g * (1 - g / 2),
-                              f * f * f / 6};
+    const SplineNodes nodes = spline_nodes(offset, middle(), t.oversampling);
     Phase p{};
-    int q = (node - 1) % t.oversampling, pixel = (node - 1) / t.oversampling;
     for (int i = 0; i < 4; ++i) {
-        p.at[i] = q * plane + pixel * line;
-        p.weight[i] = float(weight[i]);
-        if (++q == t.oversampling) q = 0, ++pixel;
+        const int node = nodes.first + i;
+        p.at[i] = node % t.oversampling * plane + node / t.oversampling * line;
+        p.weight[i] = spline_weight(nodes.f, i);
     }
     return p;
 }

@@ -92,8 +92,14 @@ public:
     Phase phase_y(double offset) const;
     const float* coefficients() const { return table_->coefficients.data(); }
     int stride() const { return table_->extent; }
+    /// Of a row or column of a plane: where the star's own pixel is.
+    int middle() const { return table_->reach + padding; }
+    /// Numbers in all planes.
+    std::size_t table_size() const { return table_->coefficients.size(); }
 
 private:
+    // A plane is stored with this many pixels of zeros beyond `reach`, so that no tap needs a bounds check.
+    static constexpr int padding = 2;
     struct Table {
         int oversampling, half;               // samples per px; the table has 2 half + 1 of them along each axis
         int reach, extent;                    // in px; of one phase's plane

@@ -98,7 +98,7 @@ TEST_CASE("fit: crowded mock fields, with the units of a perfect network and wit
         const DrawnField s(pool, sim, 300, 300, 3);
         Tally with, without;
         for (Tally* t : {&with, &without}) {
-            FieldFit fit(pool, s.image, sim.psf(), {});
+            FieldFit fit({{}, &pool}, s.image, sim.psf(), {});
             fit.find(t == &with ? std::span<const FitUnit>(s.units) : std::span<const FitUnit>{});
             *t = tally(s, fit.stars(), sim.psf().fwhm());
             int stuck = 0;
@@ -120,7 +120,7 @@ TEST_CASE("fit: the same bits for any number of threads") {
     const FieldSimulator sim = simulator(1.7, 0.4, 0.01);
     ThreadPool one(1), three(3);
     const DrawnField s(one, sim, 120, 90, 9);
-    FieldFit a(one, s.image, sim.psf(), {}), b(three, s.image, sim.psf(), {});
+    FieldFit a({{}, &one}, s.image, sim.psf(), {}), b({{}, &three}, s.image, sim.psf(), {});
     a.find(s.units), b.find(s.units);
     REQUIRE(a.stars().size() > 50);
     REQUIRE(a.stars().size() == b.stars().size());
@@ -146,7 +146,7 @@ TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its er
     std::vector<FitStar> places;
     for (int y = 0; y < 60; ++y)
         for (int x = 0; x < 60; ++x) places.push_back({8.3 + 13 * x, 8.7 + 13 * y, 0});
-    FieldFit fit(pool, s.image, sim.psf(), {});
+    FieldFit fit({{}, &pool}, s.image, sim.psf(), {});
     fit.measure(places, 0);
     double sum = 0, squares = 0;
     for (std::size_t i = 0; i < places.size(); ++i) {
@@ -177,7 +177,7 @@ TEST_CASE("fit: a PSF that changes over the image: each star has its place's; wi
     const FieldSimulator sim(widening->at(side / 2.0, side / 2.0), Exposure{}, scene, {});
     const DrawnField s(pool, sim, side, side, 8);
     const auto fitted = [&](const PsfMap& psf) {
-        FieldFit fit(pool, s.image, psf, {});
+        FieldFit fit({{}, &pool}, s.image, psf, {});
         std::vector<FitStar> places;
         for (const Star& star : scene.list) places.push_back({star.x, star.y, 0});
         fit.measure(places, 0.5);
@@ -214,7 +214,7 @@ TEST_CASE("fit: a PSF that changes over the image: each star has its place's; wi
     SUBCASE("found, too; the same bits for any number of threads") {
         const auto found = [&](int threads) {
             ThreadPool own(threads);
-            FieldFit fit(own, s.image, scene.varying_psf->over(side, side), {});
+            FieldFit fit({{}, &own}, s.image, scene.varying_psf->over(side, side), {});
             fit.find(s.units);
             return fit.stars();
         };
@@ -233,7 +233,7 @@ TEST_CASE("fit: images that are none, and units that make no sense") {
     const double nan = std::numeric_limits<double>::quiet_NaN();
     DrawnField s(pool, sim, 60, 50, 2);
     const auto found = [&](const Psf& psf) {
-        FieldFit fit(pool, s.image, psf, {});
+        FieldFit fit({{}, &pool}, s.image, psf, {});
         fit.find(s.units);
         for (const FieldStar& f : fit.stars()) {
             CHECK(std::isfinite(f.at.x + f.at.y + f.at.flux));
@@ -263,7 +263,7 @@ TEST_CASE("fit: images that are none, and units that make no sense") {
     }
     SUBCASE("stars beyond the image, in one place, and on its edge are measured or say that they aren't") {
         const std::vector<FitStar> places{{-40, 20, 0}, {30, 20, 0}, {30.1, 20, 0}, {60, 50, 0}, {0, 0, 0}};
-        FieldFit fit(pool, s.image, sim.psf(), {});
+        FieldFit fit({{}, &pool}, s.image, sim.psf(), {});
         fit.measure(places, 0.5);
         REQUIRE(fit.stars().size() == places.size());
         CHECK(!(fit.stars()[0].error.flux > 0));

@@ -122,7 +122,7 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
             oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
                                       {setup.truth.rules.contrast, 0}),
                        tried->scored);
-        if (o.stars) trial.stars.push_back(fitted_stars(pool, tried->field, tried->detections, simulator));
+        if (o.stars) trial.stars.push_back(fitted_stars(stream, tried->field, tried->detections, simulator));
         const auto galaxies = wanted_galaxies(tried->field, simulator, setup.instrument.pixel_scale);
         const double edge = MatchRule().edge;
         trial.galaxies.add(tally_galaxies(tried->scored, tried->scored.found, galaxies, edge));

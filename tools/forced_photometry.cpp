@@ -24,7 +24,7 @@ FittedStars measure_plate(Stream stream, const DetectionPlan& plan, const Plate&
     PreparedSky sky = prepare_sky(stream, o.sky(), plan.model.procedure);
     if (whole) sky.sigma_estimated = whole->estimated;
     FitInput input(o, sky, plan.model.exposure.drizzle_sigma, plan.stars.psf_error);
-    FieldFit fit(*stream.pool, input.image(), plan.psf->psf.part(plate.seen.x0, plate.seen.y0), plan.stars.limits);
+    FieldFit fit(stream, input.image(), plan.psf->psf.part(plate.seen.x0, plate.seen.y0), plan.stars.limits);
     FittedStars fitted{std::move(input), std::move(fit), {}, true};
     std::vector<FitStar> stars;
     std::vector<std::size_t> which;

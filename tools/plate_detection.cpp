@@ -216,7 +216,7 @@ PlateFound detect_plate(Stream stream, const Detector<T>& detector, const Detect
     mark_cosmic_rays(*stream.pool, o, found.sky, plan.psf, plan.cosmic_rays, console);
     std::vector<Blend> blends = blends_of(found, o);
     out.seen = tiles_seen(o, found.sky, plate, plan.model.procedure.core, blends);
-    auto stars = fit_stars(*stream.pool, plan.stars, plan.psf,
+    auto stars = fit_stars(stream, plan.stars, plan.psf,
                            {o, found.sky, plan.model, blends, plate.seen.x0, plate.seen.y0}, console);
     out.complete = !found.cancelled && (!stars || stars->complete);
     std::vector<Source> sources;

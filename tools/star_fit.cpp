@@ -122,11 +122,11 @@ Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, doub
     return t;
 }
 
-std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& o, const std::optional<KnownPsf>& psf,
+std::optional<FittedStars> fit_stars(Stream stream, const StarOptions& o, const std::optional<KnownPsf>& psf,
                                      const StarQuestion& q, Console& console) {
     if (!psf) return std::nullopt;
     FitInput input(q.observation, q.sky, q.model.exposure.drizzle_sigma, o.psf_error);
-    FieldFit fit(pool, input.image(), psf->psf.part(q.column, q.row), o.limits);
+    FieldFit fit(stream, input.image(), psf->psf.part(q.column, q.row), o.limits);
     FittedStars out{std::move(input), std::move(fit), {}, true};
     out.fit.find(fit_units(q.blends), [&](int stage, int stages) {
         console.progress("fitting stars", stage, stages, "stage");

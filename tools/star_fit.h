@@ -59,7 +59,7 @@ Table fitted_table(const std::vector<Source>& sources, const KnownPsf& psf, doub
                    bool upper_limits = false);
 
 /// nullopt without a PSF. An image without a usable pixel has no stars. Says on the console what was found.
-std::optional<FittedStars> fit_stars(ThreadPool& pool, const StarOptions& options, const std::optional<KnownPsf>& psf,
+std::optional<FittedStars> fit_stars(Stream stream, const StarOptions& options, const std::optional<KnownPsf>& psf,
                                      const StarQuestion& question, Console& console);
 
 /// --model-image and --residual, which are known to be writable before the work.

@@ -9,7 +9,7 @@
 #include "tools/trial_fields.h"
 
 namespace star {
-ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections& detections,
+ScoredField fitted_stars(Stream stream, const Field& field, const Detections& detections,
                          const FieldSimulator& simulator) {
     const Exposure& e = simulator.exposure();
     Observation o;
@@ -19,7 +19,7 @@ ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections&
     o.noise = noise_of(e);
     const StarOptions defaults;
     const FitInput input(o, detections.sky, e.drizzle_sigma, usual_psf_error);
-    FieldFit fit(pool, input.image(), simulator.psf(), defaults.limits);
+    FieldFit fit(stream, input.image(), simulator.psf(), defaults.limits);
     std::vector<FitUnit> units;
     for (const Detection& d : detections.units) units.push_back({d.box, class_chances(d)});
     fit.find(units);

@@ -9,7 +9,7 @@ namespace star {
 
 /// Fits stars to the units that a network found, with the simulator's own PSF and noise and `detect`'s own limits;
 /// score of a star: its signal-to-noise.
-ScoredField fitted_stars(ThreadPool& pool, const Field& field, const Detections& detections,
+ScoredField fitted_stars(Stream stream, const Field& field, const Detections& detections,
                          const FieldSimulator& simulator);
 
 }  // namespace star
