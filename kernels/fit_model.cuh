@@ -119,7 +119,7 @@ __device__ double with_stars(const Work& q, const Shared<most>& s, int pixel, do
     return value;
 }
 
-struct Left {  // sums over the pixels
+struct Left {                       // sums over the pixels
     double chi2, gradient, weight;  // weight times residual^2, residual, 1
 };
 

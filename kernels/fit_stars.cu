@@ -1,8 +1,7 @@
 // A block fits one piece after the other: its stamps lie in the workspace, its equations' factor in shared memory.
-#include "kernels/fit_stars.h"
-
 #include "kernels/fit_model.cuh"
 #include "kernels/fit_solve.cuh"
+#include "kernels/fit_stars.h"
 #include "kernels/fit_sums.cuh"
 
 namespace star::cuda {
@@ -15,7 +14,9 @@ constexpr int most_blocks = 1024;  // more than any GPU runs at once
 
 /// Of a kernel for pieces of up to `most` stars, and how many of its blocks share a multiprocessor's registers.
 template <int most>
-constexpr int block_threads = most > few_fit_stars ? 128 : 64, blocks_at_once = 384 / block_threads<most>;
+constexpr int block_threads = most > few_fit_stars ? 128 : 64;
+template <int most>
+constexpr int blocks_at_once = 384 / block_threads<most>;
 
 struct Problem {
     FitBatch batch;
@@ -86,7 +87,8 @@ __device__ void fit(const Work& q, Shared<most>& s) {
 }
 
 template <int most>
-__global__ void __launch_bounds__(block_threads<most>, blocks_at_once<most>) fit_pieces(const __grid_constant__ Problem p) {
+__global__ void __launch_bounds__(block_threads<most>, blocks_at_once<most>)
+    fit_pieces(const __grid_constant__ Problem p) {
     auto& s = shared_memory<Shared<most>>();
     if (threadIdx.x == 0) s.slot = slot_at(p.sizes, p.slots + blockIdx.x * p.slot_bytes), s.sizes = p.sizes;
     for (;;) {

@@ -14,14 +14,14 @@ namespace star {
 namespace {
 
 constexpr int most_own = 12, most_free = most_fit_stars;  // stars of a piece
-constexpr std::size_t at_once = 16384;  // pieces
-constexpr double sees = 2.5, halo = 2, cell = 4;     // FWHM: pixels around a star, neighbours fitted along, cells
-constexpr double smallest_cell = 8;                  // px
-constexpr double stamp_loss = 1e-4;                  // of e^2, beyond the stamps that derivatives are taken on
-constexpr double farthest = 1e8;                     // px: boxes' edges, in integers later on
-constexpr int most_ranks = 16;                       // of units of a cell that wait for each other
-constexpr double unit_margin = 1;                    // FWHM around a unit's box that a choice looks at
-constexpr int pruning_rounds = 3, last_rounds = 10;  // each is a sweep; a blend sheds few of its stars one by one
+constexpr std::size_t at_once = 16384;                    // pieces
+constexpr double sees = 2.5, halo = 2, cell = 4;          // FWHM: pixels around a star, neighbours fitted along, cells
+constexpr double smallest_cell = 8;                       // px
+constexpr double stamp_loss = 1e-4;                       // of e^2, beyond the stamps that derivatives are taken on
+constexpr double farthest = 1e8;                          // px: boxes' edges, in integers later on
+constexpr int most_ranks = 16;                            // of units of a cell that wait for each other
+constexpr double unit_margin = 1;                         // FWHM around a unit's box that a choice looks at
+constexpr int pruning_rounds = 3, last_rounds = 10;       // each is a sweep; a blend sheds few of its stars one by one
 
 std::vector<PointSource> sources(const std::vector<FieldStar>& stars) {
     std::vector<PointSource> list;
@@ -137,8 +137,8 @@ FieldFit::Plan FieldFit::plan(const Own& of, const NearStars& near) const {
         y0 = std::min(y0, s.y - reach), y1 = std::max(y1, s.y + reach);
     }
     FitPiece& p = plan.piece;
-    static_cast<FitRectangle&>(p) = scene_.rectangle(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)),
-                                                     int(std::ceil(y1)));
+    static_cast<FitRectangle&>(p) =
+        scene_.rectangle(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)), int(std::ceil(y1)));
     p.own = of.count, p.stars = int(own.size() + around.size());
     const LocalPsf psf = scene_.psf().at(0.5 * (x0 + x1), 0.5 * (y0 + y1));
     for (const LocalPsf::Part& part : psf.parts()) {
@@ -151,9 +151,8 @@ FieldFit::Plan FieldFit::plan(const Own& of, const NearStars& near) const {
 void FieldFit::fit_plans(std::span<const Own> list, const NearStars& near, const GroupLimits& how, bool with_errors,
                          std::vector<FieldStar>& next) {
     std::vector<Plan> plans(list.size());
-    scene_.pool().for_each(std::int64_t(list.size()), [&](std::int64_t i, int) {
-        plans[std::size_t(i)] = plan(list[std::size_t(i)], near);
-    });
+    scene_.pool().for_each(std::int64_t(list.size()),
+                           [&](std::int64_t i, int) { plans[std::size_t(i)] = plan(list[std::size_t(i)], near); });
     std::vector<FitPiece> pieces;
     std::vector<FitStar> stars;
     for (Plan& p : plans) {

@@ -40,7 +40,8 @@ struct FieldFitLimits {
 /// Called between the stages; false stops, and the stars as they are then remain.
 using KeepGoing = std::function<bool(int stage, int stages)>;
 
-/// The stars of an image, in stages; each is a pure function of what was before, with equal bits for any threads of one device.
+/// The stars of an image, in stages; each is a pure function of what was before, with equal bits for any threads of one
+/// device.
 ///   sweep: the image is cut into cells of 4 FWHM (at least 8 px), their origin shifted by half a cell every other
 ///     time. A piece is up to 12 stars of one cell; fitted with it, but not taken from it, are the nearest of the stars
 ///     within 2 FWHM of them, 36 in all; all others are subtracted as the model has them. It looks at the pixels within

@@ -31,10 +31,10 @@ public:
     GroupResult fit(const FitPixels& pixels, std::span<FitStar> stars);
 
     /// Standard errors of the first out.size() stars of those that fit() has just solved for, at the result and the
-    /// same pixels: the square roots of the diagonal of H^-1 M H^-1, H = J^T W J. J: derivatives; W: weights; M = J^T W C W J for the covariance C of the
-    /// pixels. kernel = {1}: C = 1/W, and M is H. Else C = K D K^T, noise of independent pixels of `variance` passed
-    /// through `kernel` along both axes (sim/detector_noise.h, drizzle_kernel), cut at the rectangle's edges, which
-    /// should lie half a kernel outside the pixels with weight.
+    /// same pixels: the square roots of the diagonal of H^-1 M H^-1, H = J^T W J. J: derivatives; W: weights; M = J^T W
+    /// C W J for the covariance C of the pixels. kernel = {1}: C = 1/W, and M is H. Else C = K D K^T, noise of
+    /// independent pixels of `variance` passed through `kernel` along both axes (sim/detector_noise.h, drizzle_kernel),
+    /// cut at the rectangle's edges, which should lie half a kernel outside the pixels with weight.
     void errors(const FitPixels& pixels, std::span<const FitStar> stars, std::span<const double> kernel,
                 std::span<FitErrors> out);
 

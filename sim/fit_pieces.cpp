@@ -62,8 +62,8 @@ const FisherStamp& PieceFit::stamp_at(const PsfMap& map, const LocalPsf& psf, st
 }
 
 void PieceFit::fit(const FitScene& scene, const PieceQuestion& q) {
-    require(q.results.size() == q.pieces.size() && (q.errors.empty() || q.errors.size() == q.stars.size()), "fit: ",
-            q.results.size(), " results of ", q.pieces.size(), " pieces, ", q.errors.size(), " errors of ",
+    require(q.results.size() == q.pieces.size() && (q.errors.empty() || q.errors.size() == q.stars.size()),
+            "fit: ", q.results.size(), " results of ", q.pieces.size(), " pieces, ", q.errors.size(), " errors of ",
             q.stars.size(), " stars");
     for (const FitStar& s : q.stars)
         require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "fit: a star at ", s.x, ", ", s.y,
@@ -139,9 +139,9 @@ void PieceFit::on_device(Stream stream, PieceFit* self, const FitScene* scene, c
         FitBatch batch;
         FitExtent most;
     };
-    const auto crowded = std::size_t(std::find_if(pieces.begin(), pieces.end(),
-                                                  [](const FitPiece& p) { return p.stars <= few_fit_stars; }) -
-                                     pieces.begin());
+    const auto crowded = std::size_t(
+        std::find_if(pieces.begin(), pieces.end(), [](const FitPiece& p) { return p.stars <= few_fit_stars; }) -
+        pieces.begin());
     const auto part = [&](std::size_t first, std::size_t count) {
         const FitBatch batch{self->planes_,
                              self->psfs_,

@@ -41,7 +41,7 @@ void FitScene::show(std::span<const FitStar> stars) {
 }
 
 FitPlanes FitScene::planes() const {
-    return {image_.width,   image_.height, image_.pixels.data(),       image_.sky.data(), image_.variance.data(),
+    return {image_.width,  image_.height,  image_.pixels.data(),      image_.sky.data(), image_.variance.data(),
             model_.data(), usable_.data(), image_.electrons_per_unit, image_.psf_error};
 }
 
