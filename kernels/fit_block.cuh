@@ -100,12 +100,12 @@ struct Work {
     __device__ int reach() const { return batch.kernel_size / 2; }
 };
 
-/// Sums over the block, in one order; every thread gets them. All threads must call; synchronises the block twice.
+/// Sums over the block, in one order; every thread gets them. All threads must call. Synchronises the block once: before
+/// per_warp is used again the caller needs a barrier of its own.
 template <int count>
 __device__ void sum_over_block(double (&v)[count], double (&per_warp)[4][32]) {
     static_assert(count <= 4);
     const int warp = int(threadIdx.x) / 32, warps = int(blockDim.x) / 32;
-    sync_block();  // earlier sums have been read
 #pragma unroll
     for (int i = 0; i < count; ++i) {
         v[i] = warp_sum(v[i]);

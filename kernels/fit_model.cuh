@@ -138,7 +138,7 @@ __device__ Left evaluate(const Work& q, Shared<most>& s, const Table& table, dou
         q.slot.residual[i] = r;
         if (w > 0) sums[0] += w * r * r, sums[1] += w * r, sums[2] += w;
     }
-    sum_over_block(sums, s.per_warp);  // after its barriers all residuals are there, and nobody reads taps
+    sum_over_block(sums, s.per_warp);  // after its barrier all residuals are there
     return {sums[0], sums[1], sums[2]};
 }
 

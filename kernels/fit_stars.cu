@@ -40,7 +40,7 @@ __device__ void fit(const Work& q, Shared<most>& s) {
     sync_block();  // the stars are there
     double looked_at[1] = {double(gather(q, s))};
     const Table table = psf_table(q);
-    sum_over_block(looked_at, s.per_warp);  // after its barriers pixels and PSF are there
+    sum_over_block(looked_at, s.per_warp);  // after its barrier pixels and PSF are there
 
     GroupResult r{.pixels = int(looked_at[0])};
     double lambda = fit_rules::first_lambda, sky = 0;
@@ -92,9 +92,8 @@ __global__ void __launch_bounds__(block_threads<most>, blocks_at_once<most>)
     auto& s = shared_memory<Shared<most>>();
     if (threadIdx.x == 0) s.slot = slot_at(p.sizes, p.slots + blockIdx.x * p.slot_bytes), s.sizes = p.sizes;
     for (;;) {
-        sync_block();  // the piece before is finished
         if (threadIdx.x == 0) s.piece = atomic_add(p.next, 1);
-        sync_block();  // the next one is known
+        sync_block();  // the piece before is finished, and the next one is known
         const int piece = s.piece;
         if (piece >= p.batch.count) break;
         fit(Work{p.batch, p.batch.pieces[piece], s.slot, s.sizes}, s);

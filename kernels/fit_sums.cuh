@@ -161,7 +161,7 @@ __device__ void correlate(const Work& q, Shared<most>& s) {
         slot.sky_seen[i] = v;
         sky[0] += slot.variance[i] * v * v;
     }
-    sum_over_block(sky, s.per_warp);  // after its barriers columns are convolved, and the squares have been read
+    sum_over_block(sky, s.per_warp);  // after its barrier columns are convolved, and the squares have been read
     if (thread == 0) slot.noise[triangle(q.n()) - 1] = sky[0];
     for (int i = thread; i < q.piece.stars; i += threads) {
         Square& a = s.squares[i];
