@@ -1,12 +1,12 @@
-// Speed of the simulator on this machine, with --device cuda also of what it draws there, and stars drawn for
+// Speed of the simulator and of the fits on this machine, on a GPU of what they do there, and stars drawn for
 // comparison with peers (galsim.py).
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
 
 #include "bench/timing.h"
-#include "kernels/device.h"
 #include "kernels/random.h"
 #include "sim/device_sky.h"
 #include "sim/field.h"
@@ -26,7 +26,8 @@ struct Options {
 
 struct Row {
     std::string operation;
-    double per_second;  // per second of processor time, all threads together
+    double per_core_second;  // per second of processor time, all threads together: on a GPU that of a host that waits
+    double per_second;       // by the clock
     std::string unit;
     bench::Times times;
 };
@@ -126,20 +127,29 @@ public:
         });
         DeviceSky sky(stream, simulator.psf(), simulator.exposure());
         const Buffer<float> image(stream.device, std::int64_t{size} * size);
-        const std::string what =
-            std::to_string(count) + " fields of " + std::to_string(size) + " px on " + device_name(stream);
-        run(what, count, "fields", [&] {
-            for (std::size_t i = 0; i < stars.size(); ++i)
-                sky.observe(stars[i], {1, i}, image.view({1, size, size, 1}));
+        const auto draw = [&](std::size_t i) { sky.observe(stars[i], {1, i}, image.view({1, size, size, 1})); };
+
+        // What is timed must be right: the CPU's field but for counts that a rounding of the light has moved by one or
+        // two.
+        Scene scene;
+        scene.width = scene.height = size, scene.stars = stars[0];
+        const SceneImage want = observe_scene(pool_, scene, {}, simulator.psf(), simulator.exposure(), {1, 0});
+        std::vector<float> got(want.image.size());
+        draw(0);
+        copy_to_host(stream, got.data(), image.data(), got.size() * sizeof(float));
+        synchronize(stream);
+        std::size_t apart = 0;
+        for (std::size_t i = 0; i < got.size(); ++i) apart += !(got[i] == want.image[i]);
+        if (apart > got.size() / 1000) fail(Fault::internal, apart, " pixels of a field aren't the CPU's");
+
+        run(std::to_string(count) + " fields of " + std::to_string(size) + " px drawn", count, "fields", [&] {
+            for (std::size_t i = 0; i < stars.size(); ++i) draw(i);
             synchronize(stream);
         });
-        const double seconds = rows_.back().times.median;
-        std::printf("  %48s %12.6g fields/s, %.6g Mpx/s by the clock\n", "", count / seconds,
-                    1e-6 * count * size * size / seconds);
     }
 
-    // Found from the image alone: search, joint fits, pruning, errors.
-    void fit(int size) {
+    // Found from the image alone: search, joint fits, pruning, errors. Joint fits on the stream's device.
+    void fit(Stream stream, int size) {
         SceneOptions jammed;
         jammed.mock.emplace();
         const FieldSimulator simulator(Psf::moffat_enclosing(0.8, 0.12 / 0.074, 3.0), {}, jammed, {});
@@ -148,20 +158,33 @@ public:
         const double sigma = background_sigma(e);
         const std::vector<float> sky(field.image.size(), float(background_level(e))),
             variance(field.image.size(), float(sigma * sigma));
-        FieldFit fit({{}, &pool_}, {size, size, field.image, sky, variance, field.mask, 1 / image_unit(e)}, simulator.psf(),
-                     {});
+        const FitImage image{size, size, field.image, sky, variance, field.mask, 1 / image_unit(e)};
+        FieldFit fit(stream, image, simulator.psf(), {});
         fit.find({});
         const auto found = double(fit.stars().size());
         run("stars found and fitted in " + std::to_string(size) + " px at jamming", found, "stars",
             [&] { fit.find({}); });
         std::vector<FitStar> places;
         for (const FieldStar& s : fit.stars()) places.push_back(s.at);
+        if (stream.device.kind == Device::Kind::cuda) expect_the_cpus(image, simulator.psf(), fit, places);
         run("the same stars fitted, fluxes and places", found, "stars", [&] { fit.measure(places, 0.5); });
     }
 
     const std::vector<Row>& rows() const { return rows_; }
 
 private:
+    // What is timed must be right: one sweep after the other, the two devices' results part by rounding alone.
+    void expect_the_cpus(const FitImage& image, const PsfMap& psf, FieldFit& fit, const std::vector<FitStar>& places) {
+        FieldFit cpu({{}, &pool_}, image, psf, {});
+        cpu.measure(places, 0.5), fit.measure(places, 0.5);
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            const FieldStar &a = cpu.stars()[i], &b = fit.stars()[i];
+            if (!(std::fabs(a.at.flux - b.at.flux) <= 1e-3 * a.error.flux))
+                fail(Fault::internal, "star ", i, " has a flux of ", b.at.flux, ", on the CPU ", a.at.flux, " +- ",
+                     a.error.flux);
+        }
+    }
+
     template <class Work>
     void run(const std::string& operation, double amount, const char* unit, Work&& work) {
         bench::Timer timer;
@@ -171,22 +194,24 @@ private:
             for (total = 0; total < 0.3 || timer.runs() < 5;) total += timer.run(work);
         }
         const bench::Times t = timer.times();
-        rows_.push_back({operation, amount / t.processor, unit, t});
-        std::printf("  %-48s %12.6g %s/s of one core, %8.4f s on the clock\n", operation.c_str(), amount / t.processor,
-                    unit, t.median);
+        rows_.push_back({operation, amount / t.processor, amount / t.median, unit, t});
+        std::printf("  %-48s %12.6g %s/s of one core, %12.6g %s/s by the clock (%.4f s)\n", operation.c_str(),
+                    amount / t.processor, unit, amount / t.median, unit, t.median);
     }
     ThreadPool& pool_;
     std::vector<Row> rows_;
 };
 
-void write_json(const std::vector<Row>& rows, const std::string& path, const ThreadPool& pool) {
+void write_json(const std::vector<Row>& rows, const std::string& path, Stream stream) {
     std::ofstream out(path);
-    out << "{\"threads\": " << pool.threads() << ", \"isa\": \"" << isa_name(pool.isa()) << "\", \"rows\": [";
+    out << "{\"device\": \"" << device_name(stream) << "\", \"threads\": " << stream.pool->threads() << ", \"isa\": \""
+        << isa_name(stream.pool->isa()) << "\", \"rows\": [";
     for (const Row& r : rows)
         out << (&r == rows.data() ? "\n" : ",\n") << "  {\"operation\": \"" << r.operation
-            << "\", \"per_core_second\": " << r.per_second << ", \"unit\": \"" << r.unit
-            << "\", \"median_s\": " << r.times.median << ", \"processor_s\": " << r.times.processor
-            << ", \"spread\": " << r.times.spread << ", \"runs\": " << r.times.runs << "}";
+            << "\", \"per_core_second\": " << r.per_core_second << ", \"per_second\": " << r.per_second
+            << ", \"unit\": \"" << r.unit << "\", \"median_s\": " << r.times.median
+            << ", \"processor_s\": " << r.times.processor << ", \"spread\": " << r.times.spread
+            << ", \"runs\": " << r.times.runs << "}";
     out << "\n]}\n";
     if (!out.flush()) fail(Fault::output, path, ": can't be written");
 }
@@ -209,10 +234,10 @@ Options parse(int argc, char** argv) {
             o.stars = value;
         else if (key == "--image")
             o.image = value;
-        else if (key == "--device" && (value == "cpu" || value == "cuda"))
-            o.device.kind = value == "cuda" ? Device::Kind::cuda : Device::Kind::cpu;
         else if (key == "--fields")
             o.fields = value != "no";
+        else if (key == "--device")
+            o.device.kind = value == "cuda" ? Device::Kind::cuda : Device::Kind::cpu;
         else if (key == "--columns")
             o.columns = std::stoi(value);
         else if (key == "--rows")
@@ -224,24 +249,27 @@ Options parse(int argc, char** argv) {
 }
 
 void bench_all(const Options& o, ThreadPool& pool) {
-    if (o.device.kind == Device::Kind::cuda && cuda_devices() == 0)
-        fail(Fault::device, "no CUDA device can be used here: ", cuda_trouble());
     std::printf("%d thread%s, %s\n", pool.threads(), pool.threads() > 1 ? "s" : "", isa_name(pool.isa()));
     const Psf psf = load_psf(o);
     Bench bench(pool);
+    if (o.device.kind == Device::Kind::cuda) {  // what it does of all this
+        if (cuda_devices() == 0) fail(Fault::device, "no CUDA device can be used here: ", cuda_trouble());
+        const StreamOwner stream(o.device, &pool);
+        std::printf("on %s\n", device_name(stream).c_str());
+        bench.fields_on(stream, 512, 20), bench.fields_on(stream, 100, 1000);
+        for (int size : {400, 1600}) bench.fit(stream, size);
+        if (!o.json.empty()) write_json(bench.rows(), o.json, stream);
+        return;
+    }
     bench.stamps(psf, 31, 20000);
     bench.stamps(psf, 100, 5000);
     for (double mean : {5.0, 20.0, 46.5, 2000.8}) bench.noise(mean, {});
     Exposure drizzled;
     drizzled.drizzle_sigma = 0.4;
     bench.noise(46.5, drizzled);
-    bench.fit(400);
+    bench.fit({{}, &pool}, 400);
     if (o.fields) bench.fields(512, 20), bench.fields(100, 5000);
-    if (o.device.kind == Device::Kind::cuda) {
-        const StreamOwner stream(o.device, &pool);
-        bench.fields_on(stream, 512, 20), bench.fields_on(stream, 100, 1000);
-    }
-    if (!o.json.empty()) write_json(bench.rows(), o.json, pool);
+    if (!o.json.empty()) write_json(bench.rows(), o.json, {{}, &pool});
 }
 
 }  // namespace
@@ -252,9 +280,8 @@ int main(int argc, char** argv) try {
     options.stars.empty() ? bench_all(options, pool) : draw(options, pool);
 } catch (const std::exception& e) {
     std::fprintf(stderr,
-                 "bench_sim: %s\nusage: bench_sim [--device cpu|cuda] [--threads N] [--json FILE] [--fields no] [--psf "
-                 "FILE --psf-width N "
-                 "--oversampling K]\n"
+                 "bench_sim: %s\nusage: bench_sim [--threads N] [--json FILE] [--fields no] [--device cpu|cuda]\n"
+                 "                 [--psf FILE --psf-width N --oversampling K]\n"
                  "       bench_sim --stars FILE --image FILE --columns N --rows N [--psf ...]\n",
                  e.what());
     return 2;

@@ -31,7 +31,7 @@ END
 part tests "$here/build/test_cuda"
 part kernels "$here/build/bench_kernels" --device cuda --type bf16 --batch 8 --seconds 0.05 --json "$results/kernels-cuda-$stamp.json"
 part network "$here/build/bench_network" --device cuda --json "$results/network-cuda-$stamp.json"
-part simulator "$here/build/bench_sim" --device cuda --fields no --json "$results/simulator-cuda-$stamp.json"
+part simulator "$here/build/bench_sim" --device cuda --json "$results/simulator-cuda-$stamp.json"
 part torch-layers python3 "$here/bench/torch_layers.py" "$results/kernels-cuda-$stamp.json" --json "$results/torch-layers-$stamp.json"
 part torch-network python3 "$here/bench/torch_network.py" --device cuda --ours "$results/network-cuda-$stamp.json" --json "$results/torch-network-$stamp.json"
 part torch-compiled python3 "$here/bench/torch_network.py" --device cuda --compile --ours "$results/network-cuda-$stamp.json" --json "$results/torch-compiled-$stamp.json"

@@ -47,15 +47,21 @@ struct Spread {
     double x[chunks];
 };
 
+// Number i, divided by its pivot where a lane holds it; all get it.
+template <int most>
+__device__ double divided(const Shared<most>& s, int i, double& held) {
+    const double pivot = s.pivot[i], x = shuffle_idx(pivot > 0 ? held / pivot : 0, i % 32);
+    if (lane() == i % 32) held = x;
+    return x;
+}
+
 /// x becomes U^-T x, for an x that is 0 before its first parameter.
 template <int most>
 __device__ void solve_forward(const Shared<most>& s, int n, int first, Spread<most>& v) {
 #pragma unroll
     for (int c = 0; c < v.chunks; ++c)
         for (int i = std::max(first, 32 * c); i < std::min(n, 32 * c + 32); ++i) {
-            const double pivot = s.pivot[i], mine = pivot > 0 ? v.x[c] / pivot : 0;
-            const double x = shuffle_idx(mine, i % 32);
-            if (lane() == i % 32) v.x[c] = x;
+            const double x = divided(s, i, v.x[c]);
 #pragma unroll
             for (int d = c; d < v.chunks; ++d) {
                 const int j = 32 * d + lane();
@@ -70,9 +76,7 @@ __device__ void solve_backward(const Shared<most>& s, int n, Spread<most>& v) {
 #pragma unroll
     for (int c = v.chunks - 1; c >= 0; --c)
         for (int i = std::min(n, 32 * c + 32) - 1; i >= 32 * c; --i) {
-            const double pivot = s.pivot[i], mine = pivot > 0 ? v.x[c] / pivot : 0;
-            const double x = shuffle_idx(mine, i % 32);
-            if (lane() == i % 32) v.x[c] = x;
+            const double x = divided(s, i, v.x[c]);
 #pragma unroll
             for (int d = 0; d <= c; ++d) {
                 const int j = 32 * d + lane();
