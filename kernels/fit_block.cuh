@@ -100,8 +100,8 @@ struct Work {
     __device__ int reach() const { return batch.kernel_size / 2; }
 };
 
-/// Sums over the block, in one order; every thread gets them. All threads must call. Synchronises the block once: before
-/// per_warp is used again the caller needs a barrier of its own.
+/// Sums over the block, in one order; every thread gets them. All threads must call. Synchronises the block once:
+/// before per_warp is used again the caller needs a barrier of its own.
 template <int count>
 __device__ void sum_over_block(double (&v)[count], double (&per_warp)[4][32]) {
     static_assert(count <= 4);

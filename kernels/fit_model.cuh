@@ -123,17 +123,17 @@ struct Left {                       // sums over the pixels
     double chi2, gradient, weight;  // weight times residual^2, residual, 1
 };
 
-/// The stars on trial are drawn, and subtracted from the light; from the first time on it includes them. Synchronises
-/// the block.
+/// The stars on trial are drawn, and subtracted from the light; before that, with `restores`, put back into it.
+/// Synchronises the block.
 template <int most>
-__device__ Left evaluate(const Work& q, Shared<most>& s, const Table& table, double sky, bool first) {
+__device__ Left evaluate(const Work& q, Shared<most>& s, const Table& table, double sky, bool restores) {
     place_stars(q, s, table);
     sync_block();  // taps and squares are there
     draw_stamps(q, s, table);
     sync_block();  // so are the stamps
     double sums[3] = {};
     for (int i = int(threadIdx.x); i < q.pixels(); i += int(blockDim.x)) {
-        if (first) q.slot.light[i] = with_stars(q, s, i, 1, q.slot.light[i]);
+        if (restores) q.slot.light[i] = with_stars(q, s, i, 1, q.slot.light[i]);
         const double r = with_stars(q, s, i, -1, q.slot.light[i] - sky), w = q.slot.weight[i];
         q.slot.residual[i] = r;
         if (w > 0) sums[0] += w * r * r, sums[1] += w * r, sums[2] += w;

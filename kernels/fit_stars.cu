@@ -45,7 +45,7 @@ __device__ void fit(const Work& q, Shared<most>& s) {
     GroupResult r{.pixels = int(looked_at[0])};
     double lambda = fit_rules::first_lambda, sky = 0;
     for (bool first = true, last = false;; first = false) {
-        const Left left = evaluate(q, s, table, sky, first);
+        const Left left = evaluate(q, s, table, sky, first && q.batch.drawn);
         fit_rules::Verdict verdict{true, r.pixels > 0, r.converged};
         if (first) {
             r.iterations = r.pixels > 0;

@@ -84,10 +84,11 @@ struct FitBatch {
     FitPsfs psfs;
     const double* kernel = nullptr;  ///< of the noise, kernel_size numbers along each axis (GroupFit::errors)
     int kernel_size = 1;
-    double reach = 0;  ///< px
+    double reach = 0;   ///< px; may be infinite
+    bool drawn = true;  ///< the model has the pieces' stars as they are at the start
     const FitPiece* pieces = nullptr;
     int count = 0;                ///< of pieces
-    FitStar* stars = nullptr;     ///< starting values in the image whose model was drawn; become the fit's
+    FitStar* stars = nullptr;     ///< starting values; become the fit's
     FitErrors* errors = nullptr;  ///< of the pieces' own stars, NaN of the others; null: not wanted
     GroupResult* results = nullptr;
     GroupLimits limits;
@@ -101,7 +102,7 @@ struct FitExtent {
 
 namespace cuda {
 
-/// Each piece: light = what sky and model leave, plus its stars as they are at the start; then Levenberg-Marquardt as
+/// Each piece: light = what sky and model leave, plus its stars as they were `drawn`; then Levenberg-Marquardt as
 /// GroupFit::fit does it (kernels/fit_rules.h: the same steps, tests and ends), and with `errors` what GroupFit::errors
 /// says. Sums are in double. Stars are finite. A block per piece at a time; which block takes which piece doesn't
 /// matter: sums have an order of their own, equal bits for any grid. Against the CPU's another one: results differ by

@@ -5,18 +5,12 @@
 #include <cmath>
 
 #include "kernels/check.h"
-#include "sim/matched_filter.h"
 
 namespace star {
 namespace {
 
 constexpr double least_chance = 1e-3;
 constexpr double split = 0.25;  // FWHM from the old place to each of the two
-
-struct Attempt {
-    std::vector<FitStar> stars;
-    GroupResult result;
-};
 
 // Light without sky and these stars.
 std::vector<double> residuals(GroupFit& fit, const UnitLight& u, const Attempt& a) {
@@ -95,12 +89,6 @@ bool sensible(const UnitLight& u, const Attempt& a) {
     });
 }
 
-Attempt attempt(GroupFit& fit, const UnitLight& u, std::vector<FitStar> start) {
-    Attempt a{std::move(start), {}};
-    a.result = fit.fit(u.pixels, a.stars);
-    return a;
-}
-
 double merit(const UnitLight& u, const Attempt& a) {
     double sum = 0;
     for (double c : u.chance) sum += c;
@@ -112,30 +100,27 @@ double merit(const UnitLight& u, const Attempt& a) {
 
 }  // namespace
 
-Choice choose_stars(GroupFit& fit, const UnitLight& u) {
-    for (double c : u.chance) require(c >= 0 && std::isfinite(c), "choice: a chance of ", c);
-    const int likeliest = int(std::max_element(u.chance.begin(), u.chance.end()) - u.chance.begin()) + 1;
-    Choice best;
-    const MatchedFilter filter(u.psf, int(std::ceil(u.fwhm)));
-    const FitStar first = highest_peak(u, filter, u.pixels.light);
-    if (!(first.flux > 0)) return best;
-    Attempt now = attempt(fit, u, {first});
-    double best_merit = -INFINITY;
-    int best_k = 0;
-    for (int k = 1;; ++k) {
-        const double m = merit(u, now);
-        if (sensible(u, now) && m > best_merit) best_merit = m, best_k = k, best = {now.stars, now.result.converged};
-        if (k == int(u.chance.size()) || k + 1 > std::max(likeliest, best_k) + 1) return best;
-        const std::vector<double> light = residuals(fit, u, now);
-        Attempt divided = attempt(fit, u, with_split(u, light, now.stars));
-        if (const FitStar peak = highest_peak(u, filter, light); peak.flux > 0) {
-            std::vector<FitStar> more = now.stars;
-            more.push_back(peak);
-            Attempt added = attempt(fit, u, std::move(more));
-            if (added.result.chi2 <= divided.result.chi2) divided = std::move(added);
-        }
-        now = std::move(divided);
-    }
+StarChoice::StarChoice(UnitLight unit)
+    : unit_(std::move(unit)),
+      filter_(unit_.psf, int(std::ceil(unit_.fwhm))),
+      likeliest_(int(std::max_element(unit_.chance.begin(), unit_.chance.end()) - unit_.chance.begin()) + 1) {
+    for (double c : unit_.chance) require(c >= 0 && std::isfinite(c), "choice: a chance of ", c);
+    const FitStar first = highest_peak(unit_, filter_, unit_.pixels.light);
+    if (first.flux > 0) wanted_.push_back({{first}, {}});
+}
+
+void StarChoice::go_on(GroupFit& fit) {
+    const Attempt now = wanted_.back().result.chi2 <= wanted_.front().result.chi2 ? wanted_.back() : wanted_.front();
+    wanted_.clear();
+    if (const double m = merit(unit_, now); sensible(unit_, now) && m > merit_) merit_ = m, best_ = now;
+    const int k = int(now.stars.size());
+    if (k == int(unit_.chance.size()) || k > std::max(likeliest_, int(best_.stars.size()))) return;
+    const std::vector<double> light = residuals(fit, unit_, now);
+    wanted_.push_back({with_split(unit_, light, now.stars), {}});
+    const FitStar peak = highest_peak(unit_, filter_, light);
+    if (!(peak.flux > 0)) return;
+    wanted_.push_back({now.stars, {}});
+    wanted_.back().stars.push_back(peak);
 }
 
 }  // namespace star

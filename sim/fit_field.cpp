@@ -4,10 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 
 #include "kernels/check.h"
-#include "sim/fit_choice.h"
 #include "sim/fit_peaks.h"
 
 namespace star {
@@ -28,32 +26,6 @@ std::vector<PointSource> sources(const std::vector<FieldStar>& stars) {
     list.reserve(stars.size());
     for (const FieldStar& s : stars) list.push_back({s.at.x, s.at.y, s.at.flux});
     return list;
-}
-
-// A unit's turn; units of one turn don't see each other. -1: none, its cell has had enough.
-std::vector<int> turns(std::span<const FitUnit> units, double side, int& count) {
-    struct Place {
-        double row, column;
-        int unit;
-        bool operator<(const Place& o) const {
-            return row != o.row ? row < o.row : column != o.column ? column < o.column : unit < o.unit;
-        }
-    };
-    std::vector<Place> places;
-    for (std::size_t i = 0; i < units.size(); ++i)
-        places.push_back({std::floor(units[i].box.y() / side), std::floor(units[i].box.x() / side), int(i)});
-    std::sort(places.begin(), places.end());
-    std::vector<int> turn(units.size());
-    int rank = 0;
-    count = 0;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        const Place& p = places[i];
-        rank = i && places[i - 1].row == p.row && places[i - 1].column == p.column ? rank + 1 : 0;
-        const int colour = (std::fmod(p.row, 2) != 0) * 2 + (std::fmod(p.column, 2) != 0);
-        turn[std::size_t(p.unit)] = rank < most_ranks ? rank * 4 + colour : -1;
-        count = std::max(count, turn[std::size_t(p.unit)] + 1);
-    }
-    return turn;
 }
 
 }  // namespace
@@ -108,6 +80,16 @@ std::vector<FieldFit::Own> FieldFit::pieces(double side) {
     return list;
 }
 
+FitPiece FieldFit::piece_at(const FitRectangle& rectangle, double x, double y) const {
+    FitPiece p{rectangle};
+    const LocalPsf psf = scene_.psf().at(x, y);
+    for (const LocalPsf::Part& part : psf.parts()) {
+        p.table[p.parts] = int(part.psf - scene_.psf().nodes().data());
+        p.weight[p.parts++] = part.weight;
+    }
+    return p;
+}
+
 FieldFit::Plan FieldFit::plan(const Own& of, const NearStars& near) const {
     const std::span<const int> own{order_.data() + of.first, std::size_t(of.count)};
     std::vector<std::pair<double, int>> around;
@@ -136,15 +118,10 @@ FieldFit::Plan FieldFit::plan(const Own& of, const NearStars& near) const {
         x0 = std::min(x0, s.x - reach), x1 = std::max(x1, s.x + reach);
         y0 = std::min(y0, s.y - reach), y1 = std::max(y1, s.y + reach);
     }
-    FitPiece& p = plan.piece;
-    static_cast<FitRectangle&>(p) =
-        scene_.rectangle(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)), int(std::ceil(y1)));
-    p.own = of.count, p.stars = int(own.size() + around.size());
-    const LocalPsf psf = scene_.psf().at(0.5 * (x0 + x1), 0.5 * (y0 + y1));
-    for (const LocalPsf::Part& part : psf.parts()) {
-        p.table[p.parts] = int(part.psf - scene_.psf().nodes().data());
-        p.weight[p.parts++] = part.weight;
-    }
+    plan.piece =
+        piece_at(scene_.rectangle(int(std::floor(x0)), int(std::floor(y0)), int(std::ceil(x1)), int(std::ceil(y1))),
+                 0.5 * (x0 + x1), 0.5 * (y0 + y1));
+    plan.piece.own = of.count, plan.piece.stars = int(own.size() + around.size());
     return plan;
 }
 
@@ -162,7 +139,7 @@ void FieldFit::fit_plans(std::span<const Own> list, const NearStars& near, const
     }
     std::vector<FitErrors> errors(with_errors ? stars.size() : 0);
     std::vector<GroupResult> results(pieces.size());
-    fit_.fit(scene_, {pieces, how, sees * scene_.fwhm(), stars, errors, results});
+    fit_.fit(scene_, {pieces, how, sees * scene_.fwhm(), true, stars, errors, results});
     for (std::size_t i = 0; i < plans.size(); ++i)
         for (int k = 0; k < pieces[i].own; ++k) {
             const std::size_t from = std::size_t(pieces[i].first + k);
@@ -174,7 +151,7 @@ void FieldFit::fit_plans(std::span<const Own> list, const NearStars& near, const
 }
 
 void FieldFit::sweep(const GroupLimits& how, bool with_errors) {
-    const std::vector<Own> list = pieces(std::max(smallest_cell, cell * scene_.fwhm()));
+    const std::vector<Own> list = pieces(std::max(smallest_cell, cell_fwhm * scene_.fwhm()));
     ++sweep_;
     const NearStars near(sources(stars_), halo * scene_.fwhm());
     std::vector<FieldStar> next = stars_;
@@ -189,46 +166,6 @@ void FieldFit::sweeps(int count) {
     how.leash = scene_.fwhm();
     how.step = 0.25 * scene_.fwhm();
     for (int i = 0; i < count; ++i) sweep(how, i + 1 == count);
-}
-
-void FieldFit::choose(std::span<const FitUnit> units) {
-    const double margin = unit_margin * scene_.fwhm();
-    GroupLimits how;
-    how.leash = 3 * scene_.fwhm();
-    how.step = 0.25 * scene_.fwhm();
-    std::vector<std::vector<FitStar>> chosen(units.size());
-    std::vector<char> converged(units.size(), 0);
-    int count = 0;
-    std::vector<std::optional<FisherStamp>> stamps(std::size_t(scene_.pool().threads()));
-    const std::vector<int> turn = turns(units, cell * scene_.fwhm(), count);
-    for (int t = 0; t < count; ++t) {
-        std::vector<int> now;
-        for (std::size_t i = 0; i < units.size(); ++i)
-            if (turn[i] == t) now.push_back(int(i));
-        scene_.pool().for_each(std::int64_t(now.size()), [&](std::int64_t k, int worker) {
-            const auto i = std::size_t(now[std::size_t(k)]);
-            const Box& b = units[i].box;
-            FitPixels p;
-            scene_.cut_out(scene_.rectangle(int(std::floor(b.x0 - margin)), int(std::floor(b.y0 - margin)),
-                                            int(std::ceil(b.x1 + margin)), int(std::ceil(b.y1 + margin))),
-                           p);
-            for (int y = 0; y < p.h; ++y)
-                for (int x = 0; x < p.w; ++x) {
-                    const std::size_t to = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
-                    if (scene_.usable(std::size_t(p.row + y) * std::size_t(scene_.image().width) +
-                                      std::size_t(p.column + x)))
-                        p.weight[to] = 1 / p.variance[to];
-                }
-            const LocalPsf psf = scene_.psf().at(b.x(), b.y());
-            GroupFit fit(fit_.stamp_at(scene_.psf(), psf, stamps[std::size_t(worker)]), how);
-            Choice c = choose_stars(fit, {p, b, units[i].chance, psf, scene_.fwhm()});
-            chosen[i] = std::move(c.stars), converged[i] = c.converged;
-        });
-        for (int i : now)
-            for (const FitStar& s : chosen[std::size_t(i)])
-                stars_.push_back({s, {}, 0, i, converged[std::size_t(i)] != 0, false});
-        show();
-    }
 }
 
 bool FieldFit::search(std::span<const FitUnit> units) {

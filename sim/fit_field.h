@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -58,7 +57,7 @@ using KeepGoing = std::function<bool(int stage, int stages)>;
 class FieldFit {
 public:
     /// psf: of the image's stars. A piece and a unit have the PSF of their middle; the model is drawn with each star's.
-    /// stream: where sweeps are fitted; all else is done by its pool's threads.
+    /// stream: where stars are fitted; all else is done by its pool's threads.
     FieldFit(Stream stream, const FitImage& image, const PsfMap& psf, const FieldFitLimits& limits);
 
     /// From units to stars: choose, sweep, search, prune. An empty list of units is fine: then only search finds stars.
@@ -81,13 +80,17 @@ private:
     void sweep(const GroupLimits& how, bool with_errors);
     void sweeps(int count);
     void choose(std::span<const FitUnit> units);
+    void choose_among(std::span<const FitUnit> units, std::span<const int> which);
     bool search(std::span<const FitUnit> units);
     bool prune();
     double significance(const FieldStar&) const;
     std::vector<Own> pieces(double side);
+    FitPiece piece_at(const FitRectangle& rectangle, double x, double y) const;  // with the PSF of (x, y)
     Plan plan(const Own& own, const NearStars& near) const;
     void fit_plans(std::span<const Own> list, const NearStars& near, const GroupLimits& how, bool with_errors,
                    std::vector<FieldStar>& next);
+
+    static constexpr double cell_fwhm = 4;  // FWHM: pieces' and turns' cells
 
     FieldFitLimits limits_;
     FitScene scene_;

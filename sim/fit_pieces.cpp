@@ -72,20 +72,16 @@ void PieceFit::fit(const FitScene& scene, const PieceQuestion& q) {
 }
 
 void PieceFit::on_host(Stream stream, PieceFit* self, const FitScene* scene, const PieceQuestion* q) {
-    struct Worker {
-        FitPixels pixels;
-        std::optional<FisherStamp> stamp;
-    };
-    std::vector<Worker> workers(std::size_t(stream.pool->threads()));
+    self->workers_.resize(std::size_t(stream.pool->threads()));
     std::fill(q->errors.begin(), q->errors.end(), FitErrors{NAN, NAN, NAN});
     stream.pool->for_each(std::int64_t(q->pieces.size()), [&](std::int64_t i, int worker) {
-        Worker& w = workers[std::size_t(worker)];
+        Worker& w = self->workers_[std::size_t(worker)];
         const FitPiece& piece = q->pieces[std::size_t(i)];
         const std::size_t first = std::size_t(piece.first), own = std::size_t(piece.own);
         const std::span<FitStar> stars = q->stars.subspan(first, std::size_t(piece.stars));
         weigh(*scene, piece, stars.first(own), q->reach, w.pixels);
         GroupFit fit(self->stamp_at(scene->psf(), psf_of(piece, scene->psf()), w.stamp), q->limits);
-        fit.add(w.pixels, stars, 1);
+        if (q->drawn) fit.add(w.pixels, stars, 1);
         q->results[std::size_t(i)] = fit.fit(w.pixels, stars);
         if (!q->errors.empty()) fit.errors(w.pixels, stars, scene->kernel(), q->errors.subspan(first, own));
     });
@@ -148,6 +144,7 @@ void PieceFit::on_device(Stream stream, PieceFit* self, const FitScene* scene, c
                              self->kernel_.data(),
                              int(scene->kernel().size()),
                              q->reach,
+                             q->drawn,
                              self->pieces_.data() + first,
                              int(count),
                              self->stars_.data(),

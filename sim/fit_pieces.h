@@ -13,13 +13,14 @@ namespace star {
 struct PieceQuestion {
     std::span<const FitPiece> pieces;  ///< table: the PSF map's node
     GroupLimits limits;
-    double reach;                    ///< px
+    double reach;                    ///< px; may be infinite
+    bool drawn;                      ///< the scene shows their stars
     std::span<FitStar> stars;        ///< what pieces refer to; become the fit's
     std::span<FitErrors> errors;     ///< as many, of the pieces' own stars, NaN of the others; empty: not wanted
     std::span<GroupResult> results;  ///< as many as pieces
 };
 
-/// Fits stars to what a scene's model leaves plus what it has of them (kernels/fit_stars.h): by GroupFit, a piece per
+/// Fits stars to what a scene's model leaves, and what it has of them (kernels/fit_stars.h): by GroupFit, a piece per
 /// thread, or by one kernel. On each device equal bits for any threads and any splitting of the pieces; between devices
 /// results agree but for rounding. On a GPU it holds the image and the PSF's tables, and waits for the device.
 class PieceFit {
@@ -39,8 +40,13 @@ private:
     void upload_scene(const FitScene& scene);
     void upload_psfs(const PsfMap& map);
 
+    struct Worker {
+        FitPixels pixels;
+        std::optional<FisherStamp> stamp;
+    };
     Stream stream_;
     FisherStamp stamp_;
+    std::vector<Worker> workers_;
     FitPlanes planes_;  // of the device
     FitPsfs psfs_;
     Buffer<float> pixels_, sky_, variance_, model_, tables_;

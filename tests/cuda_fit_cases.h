@@ -33,6 +33,7 @@ struct FitResult {
 class FitCase {
 public:
     static constexpr int width = 60, height = 52;
+    bool alone = false;  ///< the model has none of the stars, and all pixels of the rectangles count
 
     /// psf: of one place or many. drizzle: px.
     FitCase(ThreadPool& pool, PsfMap map, double drizzle)
@@ -63,8 +64,8 @@ public:
                     pixels_[std::size_t(y * width + x)] +=
                         float(s.flux * map_.at(s.x, s.y).at(x + 0.5 - s.x, y + 0.5 - s.y));
             if (i >= own) continue;
-            x0 = std::min(x0, s.x - reach()), x1 = std::max(x1, s.x + reach());
-            y0 = std::min(y0, s.y - reach()), y1 = std::max(y1, s.y + reach());
+            x0 = std::min(x0, s.x - seen()), x1 = std::max(x1, s.x + seen());
+            y0 = std::min(y0, s.y - seen()), y1 = std::max(y1, s.y + seen());
         }
         const auto whole = [](double v) { return int(std::floor(std::clamp(v, -1e6, 1e6))); };
         if (own == 0) x0 = y0 = 10, x1 = y1 = 20;
@@ -96,7 +97,7 @@ public:
         const FitScene scene = shown();
         FitResult r{stars_, std::vector<FitErrors>(stars_.size()), std::vector<GroupResult>(pieces_.size())};
         PieceFit fit(stream, stamp_);
-        fit.fit(scene, {pieces_, limits, reach(), r.stars, r.errors, r.results});
+        fit.fit(scene, {pieces_, limits, reach(), !alone, r.stars, r.errors, r.results});
         return r;
     }
 
@@ -127,17 +128,13 @@ public:
             most.pixels = std::max(most.pixels, p.w * p.h), most.stars = std::max(most.stars, p.stars);
             most.mixed |= p.parts > 1;
         }
-        const FitBatch batch{planes,
-                             {tables.data(), one.oversampling(), one.stride(), one.middle(), stamp_.radius()},
-                             kernel.data(),
-                             int(kernel.size()),
-                             reach(),
-                             pieces.data(),
-                             int(pieces_.size()),
-                             stars.data(),
-                             with_errors ? errors.data() : nullptr,
-                             results.data(),
-                             limits};
+        const FitBatch batch{
+            planes,         {tables.data(), one.oversampling(), one.stride(), one.middle(), stamp_.radius()},
+            kernel.data(),  int(kernel.size()),
+            reach(),        !alone,
+            pieces.data(),  int(pieces_.size()),
+            stars.data(),   with_errors ? errors.data() : nullptr,
+            results.data(), limits};
         const Output<std::byte> workspace(stream, cuda::fit_stars_workspace(batch, most));
         cuda::fit_stars(stream, batch, most, workspace.data());
         synchronize(stream);
@@ -151,13 +148,13 @@ public:
     }
 
     const std::vector<FitPiece>& pieces() const { return pieces_; }
-    double reach() const { return 2.5 * fwhm(); }
+    double reach() const { return alone ? INFINITY : seen(); }
 
 private:
     FitScene shown() {
         FitImage image{width, height, pixels_, sky_, variance_, unusable_, 2, drizzle_, 0.01};
         FitScene scene(pool_, image, map_);
-        scene.show(stars_);
+        if (!alone) scene.show(stars_);
         for (std::size_t i = 0; i < pieces_.size(); ++i) {
             const auto& [x0, y0, x1, y1] = rectangles_[i];
             static_cast<FitRectangle&>(pieces_[i]) = scene.rectangle(x0, y0, x1, y1);
@@ -165,6 +162,7 @@ private:
         return scene;
     }
 
+    double seen() const { return 2.5 * fwhm(); }
     struct Edges {
         int x0, y0, x1, y1;
     };

@@ -66,6 +66,8 @@ TEST_CASE("fit_stars: groups of one to twelve stars, masked pixels, neighbours, 
         GroupLimits fixed;
         fixed.moves = false;
         check(q.stream, c, fixed);
+        c.alone = true;
+        check(q.stream, c);
     }
 }
 
