@@ -59,15 +59,17 @@ void FisherStamp::move_to(const LocalPsf& psf) {
     const int side = psf_.stride(), planes = psf_.oversampling() * psf_.oversampling();
     const int low = std::max(0, psf_.middle() - radius_ - 2), high = std::min(side, psf_.middle() + radius_ + 3);
     mixed_.resize(std::size_t(planes) * std::size_t(side) * std::size_t(side));
+    std::vector<double> sums(std::size_t(high - low));
     for (int plane = 0; plane < planes; ++plane)
         for (int row = low; row < high; ++row) {
-            const std::size_t line = (std::size_t(plane) * std::size_t(side) + std::size_t(row)) * std::size_t(side);
-            for (int column = low; column < high; ++column) {
-                const std::size_t i = line + std::size_t(column);
-                double sum = 0;
-                for (const LocalPsf::Part& p : parts) sum += p.weight * double(p.psf->coefficients()[i]);
-                mixed_[i] = float(sum);
+            const std::size_t from =
+                (std::size_t(plane) * std::size_t(side) + std::size_t(row)) * std::size_t(side) + std::size_t(low);
+            std::fill(sums.begin(), sums.end(), 0.0);
+            for (const LocalPsf::Part& p : parts) {
+                const float* const c = p.psf->coefficients() + from;
+                for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += p.weight * double(c[i]);
             }
+            for (std::size_t i = 0; i < sums.size(); ++i) mixed_[from + i] = float(sums[i]);
         }
 }
 

@@ -32,6 +32,12 @@ LocalPsf psf_of(const FitPiece& piece, const PsfMap& map) {
     return psf;
 }
 
+// One rectangle and one PSF.
+bool same_place(const FitPiece& a, const FitPiece& b) {
+    return a.column == b.column && a.row == b.row && a.w == b.w && a.h == b.h && a.parts == b.parts &&
+           std::equal(a.table, a.table + a.parts, b.table) && std::equal(a.weight, a.weight + a.parts, b.weight);
+}
+
 template <class T>
 void upload(Stream stream, Buffer<T>& buffer, std::span<const T> values) {
     grow(buffer, stream.device, std::int64_t(values.size()));
@@ -74,16 +80,24 @@ void PieceFit::fit(const FitScene& scene, const PieceQuestion& q) {
 void PieceFit::on_host(Stream stream, PieceFit* self, const FitScene* scene, const PieceQuestion* q) {
     self->workers_.resize(std::size_t(stream.pool->threads()));
     std::fill(q->errors.begin(), q->errors.end(), FitErrors{NAN, NAN, NAN});
-    stream.pool->for_each(std::int64_t(q->pieces.size()), [&](std::int64_t i, int worker) {
+    std::vector<std::size_t> runs;  // of pieces that look at the same pixels, one after the other on one thread
+    for (std::size_t i = 0; i < q->pieces.size(); ++i)
+        if (i == 0 || !same_place(q->pieces[i - 1], q->pieces[i])) runs.push_back(i);
+    runs.push_back(q->pieces.size());
+    stream.pool->for_each(std::int64_t(runs.size()) - 1, [&](std::int64_t run, int worker) {
         Worker& w = self->workers_[std::size_t(worker)];
-        const FitPiece& piece = q->pieces[std::size_t(i)];
-        const std::size_t first = std::size_t(piece.first), own = std::size_t(piece.own);
-        const std::span<FitStar> stars = q->stars.subspan(first, std::size_t(piece.stars));
-        weigh(*scene, piece, stars.first(own), q->reach, w.pixels);
-        GroupFit fit(self->stamp_at(scene->psf(), psf_of(piece, scene->psf()), w.stamp), q->limits);
-        if (q->drawn) fit.add(w.pixels, stars, 1);
-        q->results[std::size_t(i)] = fit.fit(w.pixels, stars);
-        if (!q->errors.empty()) fit.errors(w.pixels, stars, scene->kernel(), q->errors.subspan(first, own));
+        const std::size_t from = runs[std::size_t(run)], to = runs[std::size_t(run) + 1];
+        const LocalPsf psf = psf_of(q->pieces[from], scene->psf());
+        GroupFit fit(self->stamp_at(scene->psf(), psf, w.stamp), q->limits);
+        for (std::size_t i = from; i < to; ++i) {
+            const FitPiece& piece = q->pieces[i];
+            const std::size_t first = std::size_t(piece.first), own = std::size_t(piece.own);
+            const std::span<FitStar> stars = q->stars.subspan(first, std::size_t(piece.stars));
+            weigh(*scene, piece, stars.first(own), q->reach, w.pixels);
+            if (q->drawn) fit.add(w.pixels, stars, 1);
+            q->results[i] = fit.fit(w.pixels, stars);
+            if (!q->errors.empty()) fit.errors(w.pixels, stars, scene->kernel(), q->errors.subspan(first, own));
+        }
     });
 }
 
