@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/random.h"
 #include "sim/field.h"
 #include "sim/fit_field.h"
 #include "sim/fit_quality.h"
@@ -148,18 +149,23 @@ TEST_CASE("fit: forced photometry is unbiased where there is nothing, and its er
         for (int x = 0; x < 60; ++x) places.push_back({8.3 + 13 * x, 8.7 + 13 * y, 0});
     FieldFit fit({{}, &pool}, s.image, sim.psf(), {});
     fit.measure(places, 0);
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, known = 0;
+    const auto quality = star_quality(fit.scene(), fit.stars());
     for (std::size_t i = 0; i < places.size(); ++i) {
         const FieldStar& f = fit.stars()[i];
         CHECK(f.at.x == places[i].x);
         CHECK(std::isnan(f.error.x));
         const double z = f.at.flux / f.error.flux;
-        sum += z, squares += z * z;
+        sum += z, squares += z * z, known += quality[i].snr * quality[i].snr;
     }
     const double n = double(places.size()), mean = sum / n, width = std::sqrt(squares / n - mean * mean);
-    MESSAGE(places.size(), " empty places: ", mean, " +- ", width);
+    MESSAGE(places.size(), " empty places: ", mean, " +- ", width, "; over the error with the sky known ",
+            std::sqrt(known / n));
     CHECK(std::fabs(mean) < 0.07);  // four standard errors
     CHECK(std::fabs(width - 1) < 0.05);
+    // Of places without neighbours the sky alone makes the difference: a little, and to one side.
+    CHECK(std::sqrt(known / n) > width);
+    CHECK(std::sqrt(known / n) < 1.2 * width);
 }
 
 TEST_CASE("fit: a PSF that changes over the image: each star has its place's; with one PSF for all, fluxes lean") {
@@ -268,5 +274,23 @@ TEST_CASE("fit: images that are none, and units that make no sense") {
         REQUIRE(fit.stars().size() == places.size());
         CHECK(!(fit.stars()[0].error.flux > 0));
         for (std::size_t i = 1; i < places.size(); ++i) CHECK(fit.stars()[i].error.flux > 0);
+    }
+    SUBCASE("two hundred stars on 5 x 5 px, and none of them has any light") {
+        std::vector<FitStar> places;
+        Random r(5, 0);
+        for (int i = 0; i < 200; ++i) places.push_back({r.uniform(20, 25), r.uniform(20, 25), 0});
+        std::copy(s.sky.begin(), s.sky.end(), s.field.image.begin());
+        for (double moves : {0.0, 0.5}) {
+            FieldFit fit(pool, s.image, sim.psf(), {});
+            fit.measure(places, moves);
+            REQUIRE(fit.stars().size() == places.size());
+            for (std::size_t i = 0; i < places.size(); ++i) {
+                const FieldStar& f = fit.stars()[i];
+                CHECK(std::isfinite(f.at.flux));
+                CHECK(std::fabs(f.at.x - places[i].x) <= moves * (1 + 1e-12));
+                CHECK(std::fabs(f.at.y - places[i].y) <= moves * (1 + 1e-12));
+                CHECK(f.crowded);  // of 200 neighbours at most 36 are fitted together
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ Source unmeasured(const Place& p) {  // nothing was there to measure on
     Source s;
     s.at = {p.x, p.y, NAN}, s.error = {NAN, NAN, NAN};
     s.magnitude = s.magnitude_error = s.sky = NAN;
-    s.quality = {NAN, 0, NAN, NAN, NAN, NAN};
+    s.quality = {NAN, 0, NAN, NAN, NAN, NAN, NAN};
     s.flags = flag_no_convergence;
     return s;
 }

@@ -150,6 +150,8 @@ Table sources_table(const std::vector<Source>& sources, const CatalogueInfo& inf
                  column(float{}, [](auto& s) { return s.magnitude_error; })});
     c.push_back({"BACKGROUND", info.flux_unit, "sky per pixel of the fit", "instr.background", "E13.6",
                  column(float{}, [](auto& s) { return s.sky; })});
+    c.push_back({"SNR", "", "FLUX_PSF over its error, were place, sky, neighbours known", "stat.snr", "F9.2",
+                 column(float{}, [](auto& s) { return s.quality.snr; })});
     c.push_back({"CHI2", "", "mean squared residual over its variance within 1.5 FWHM", "stat.fit.chi2", "F9.3",
                  column(float{}, [](auto& s) { return s.quality.chi2; })});
     c.push_back({"QF", "", "share of the PSF on usable pixels", "stat.fit.goodness", "F6.4",

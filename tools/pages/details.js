@@ -147,6 +147,6 @@ function showDetails(panel, page, selection, choose) {
   if (star >= 0) {
     if (unit >= 0) panel.append(element("h3", {}, `Star ${sources.id[star]}`));
     panel.append(flagList(sources.get("FLAGS")?.[star] ?? 0, page.meanings));
-    panel.append(numbers(sources, star, ["X_IMAGE", "ERRX_IMAGE", "Y_IMAGE", "ERRY_IMAGE", "RA", "DEC", "MAG_PSF", "MAGERR_PSF", "FLUX_PSF", "FLUXERR_PSF", "CHI2", "QF", "FRACFLUX", "CROWD", "SHARP"]));
+    panel.append(numbers(sources, star, ["X_IMAGE", "ERRX_IMAGE", "Y_IMAGE", "ERRY_IMAGE", "RA", "DEC", "MAG_PSF", "MAGERR_PSF", "FLUX_PSF", "FLUXERR_PSF", "SNR", "CHI2", "QF", "FRACFLUX", "CROWD", "SHARP"]));
   }
 }
