@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from peers import EffectivePsf, Observation, crowdsource, dao_star_finder, psf_photometry, read_psf, sextractor
-from star_list import Catalogue, Floats, read_blends, read_sources
+from star_list import Catalogue, Floats, for_json, read_blends, read_sources
 
 CENTRE, CORE, RING, EDGE, MARGIN = np.array([151.0, 150.1]), 41.0, 49.5, 140.0, 1.5  # px; the disk is RING to EDGE
 SHIFT_TO_IMAGE, LIMIT, BINS = np.array([0.11, -0.22]), 27.0, np.arange(21.0, 29.0, 0.5)  # px, mag, mag
@@ -169,13 +169,6 @@ def print_table(rows: list[dict[str, Any]], radius: str) -> None:
     for row in [row for row in runs if row["quoted"]]:
         bins = "".join(f"{100 * b['completeness']:6.1f}" for b in row[radius]["bins"])
         print(f"{row['name']:36} {row['setting']:7.3g}  {bins}")
-
-
-def for_json(value: Any) -> Any:
-    """NaN is not JSON: null; four decimals."""
-    if isinstance(value, (dict, list)):
-        return {k: for_json(v) for k, v in value.items()} if isinstance(value, dict) else [for_json(v) for v in value]
-    return (round(value, 4) if np.isfinite(value) else None) if isinstance(value, float) else value
 
 
 def main() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import shutil
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from astropy.io import fits
 from astropy.stats import sigma_clipped_stats
+from astropy.table import Table
 
 from star_list import Catalogue, Floats
 
@@ -78,20 +81,42 @@ def psf_photometry(seen: Observation, psf: EffectivePsf, sigmas: float) -> Catal
     """Photutils' IterativePSFPhotometry: DAOStarFinder on the image, then on what three fits of all stars leave. The
     threshold is in units of the noise of the empty sky, which it is told."""
     from photutils.detection import DAOStarFinder
-    from photutils.psf import ImagePSF, IterativePSFPhotometry, SourceGrouper
+    from photutils.psf import IterativePSFPhotometry, SourceGrouper
+    usable = np.isfinite(seen.sigma)
+    sky_sigma = float(np.percentile(seen.sigma[usable], 5))
+    finder = DAOStarFinder(threshold=sigmas * sky_sigma, fwhm=psf.fwhm, min_separation=0)
+    fit = IterativePSFPhotometry(photutils_model(psf), finder=finder, grouper=SourceGrouper(psf.fwhm), mode="all", maxiters=3,
+                                 **photutils_settings(psf))
+    return photutils_list(fit, seen)
+
+
+def psf_photometry_at(seen: Observation, psf: EffectivePsf, xy: Floats, grouped: bool) -> Catalogue:
+    """The same of given stars, fitted once: no finder adds any. grouped: stars within a FWHM together, else each alone."""
+    from photutils.psf import IterativePSFPhotometry, SourceGrouper
+    grouping = {"grouper": SourceGrouper(psf.fwhm), "mode": "all"} if grouped else {"mode": "new"}
+    fit = IterativePSFPhotometry(photutils_model(psf), finder=lambda *_, **__: None, maxiters=1, **grouping, **photutils_settings(psf))
+    return photutils_list(fit, seen, init_params=Table({"x": xy[:, 0], "y": xy[:, 1]}))
+
+
+def photutils_model(psf: EffectivePsf) -> Any:
+    from photutils.psf import ImagePSF
     reach = 12 * psf.oversampling  # samples: the fit sees 5 px, what is subtracted 25 px
     middle = psf.samples.shape[0] // 2
     window = slice(middle - reach, middle + reach + 1)
-    model = ImagePSF(psf.samples[window, window] * psf.oversampling**2, oversampling=psf.oversampling)
+    return ImagePSF(psf.samples[window, window] * psf.oversampling**2, oversampling=psf.oversampling)
+
+
+def photutils_settings(psf: EffectivePsf) -> dict[str, Any]:
+    return {"fit_shape": (5, 5), "sub_shape": (25, 25), "aperture_radius": psf.fwhm, "xy_bounds": 2.0}
+
+
+def photutils_list(fit: Any, seen: Observation, **options: Any) -> Catalogue:
+    """What the fit makes of the image above its clipped median."""
     usable = np.isfinite(seen.sigma)
     _, background, _ = sigma_clipped_stats(seen.pixels[usable], sigma=3)
-    sky_sigma = float(np.percentile(seen.sigma[usable], 5))
-    finder = DAOStarFinder(threshold=sigmas * sky_sigma, fwhm=psf.fwhm, min_separation=0)
-    fit = IterativePSFPhotometry(model, fit_shape=(5, 5), finder=finder, grouper=SourceGrouper(psf.fwhm), mode="all", maxiters=3,
-                                 sub_shape=(25, 25), aperture_radius=psf.fwhm, xy_bounds=2.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fits that don't converge: their rows stay
-        t = fit(seen.pixels - background, mask=~usable, error=np.where(usable, seen.sigma, 1.0))
+        t = fit(seen.pixels - background, mask=~usable, error=np.where(usable, seen.sigma, 1.0), **options)
     if t is None:
         return Catalogue(np.zeros((0, 2)), np.zeros(0), mag=np.zeros(0))
     x, y, flux, error = (np.asarray(t[c], np.float64) for c in ("x_fit", "y_fit", "flux_fit", "flux_err"))
@@ -119,13 +144,18 @@ class SampledPsf:
         return tuple(draw(s) for s in self.splines) if deriv else draw(self.splines[0])
 
 
-def crowdsource(seen: Observation, psf: EffectivePsf, sigmas: float) -> Catalogue:
-    """Schlafly's crowdsource with the PSF as it is (not refitted), threshold in units of a point source's noise."""
+def crowdsource(seen: Observation, psf: EffectivePsf, sigmas: float, xy: Floats | None = None) -> Catalogue:
+    """Schlafly's crowdsource with the PSF as it is (not refitted), threshold in units of a point source's noise. xy: the stars to
+    fit, in place of the peaks that it finds."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         from crowdsource import crowdsource_base
-        weight = (1 / seen.sigma).astype("f4")
-        t, *_ = crowdsource_base.fit_im(seen.pixels.astype("f4"), SampledPsf(psf), weight=weight, threshold=sigmas)
+        weight, look = (1 / seen.sigma).astype("f4"), crowdsource_base.peakfind
+        if xy is not None:
+            looks = itertools.chain([xy], itertools.repeat(np.zeros((0, 2))))  # in the first pass; nothing new in the others
+            look = lambda *_, **__: next(looks).T[::-1].astype("f4")
+        with mock.patch.object(crowdsource_base, "peakfind", look):
+            t, *_ = crowdsource_base.fit_im(seen.pixels.astype("f4"), SampledPsf(psf), weight=weight, threshold=sigmas)
     row, column, flux, error = (np.asarray(t[c], np.float64) for c in ("x", "y", "flux", "dflux"))
     real = np.isfinite(row) & np.isfinite(column) & (flux > 0) & (error > 0)
     cat = Catalogue(np.stack([column, row], axis=1), np.nan_to_num(flux / np.maximum(error, 1e-30)), mag=magnitudes(flux, seen.zeropoint))

@@ -49,3 +49,10 @@ def read_sources(path: Path) -> Catalogue:
     column = lambda name: np.asarray(t[name], np.float64)
     snr = np.nan_to_num(column("FLUX_PSF") / column("FLUXERR_PSF"))
     return Catalogue(np.stack([column("X_IMAGE"), column("Y_IMAGE")], axis=1) - 1, snr, mag=column("MAG_PSF"))
+
+
+def for_json(value: Any) -> Any:
+    """NaN is not JSON: null; four decimals."""
+    if isinstance(value, (dict, list)):
+        return {k: for_json(v) for k, v in value.items()} if isinstance(value, dict) else [for_json(v) for v in value]
+    return (round(value, 4) if np.isfinite(value) else None) if isinstance(value, float) else value
