@@ -12,6 +12,8 @@ disk   M31's disk (hst-acs-f475w-drz, scene m31-disk at its own density, stars t
        from the truth, stars too faint to be found included. `right k`: as many rows lie at a unit (its nearest star that counts
        within a FWHM) as it has stars. Last, what `measure` finds of all stars that count: their number being known, what is left is
        the light of the others.
+rank   By which column a list is best cut: completeness of the stars above 27 mag at a purity, other fields of the same disk, the truth
+       ending at 27.25, 27.5 and 28 mag; crowdsource's list of 2 sigma beside ours.
 speed  The same list of stars (ours of that image) fitted by all, places free, one thread, processor time. Ours is a whole run of the
        program less one with a single star; crowdsource's is its own loop with the list in place of its peak finder; Photutils' is
        IterativePSFPhotometry with the list as init_params, groups within a FWHM, and without groups.
@@ -19,6 +21,7 @@ speed  The same list of stars (ours of that image) fitted by all, places free, o
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -36,8 +39,8 @@ from astropy.io import fits
 import peers
 from paper_fields import observation
 from peers import EffectivePsf, read_psf
-from photometry_statistics import (Ints, Json, Overlap, Stars, bound, deviation, errors_of, fitted_per_unit, half_width, matched,
-                                   self_test)
+from photometry_statistics import (Ints, Json, Overlap, Stars, bound, complete_at, deviation, errors_of, fitted_per_unit, half_width,
+                                   matched, real_rows, self_test)
 from star_list import Floats, for_json, read_sources
 
 VEGA_MINUS_AB = 26.16 - 26.056  # F475W
@@ -49,6 +52,7 @@ SNR_BINS = ((5.0, 10.0), (10.0, 20.0), (20.0, 50.0), (50.0, np.inf))
 MAG_BINS = np.arange(23.0, 28.0, 0.5)
 SHARES = ((0.8, 1.01), (0.6, 0.8), (0.4, 0.6), (0.0, 0.4))
 ASKED = (26.0, 26.5)  # mag
+WANTED, LIST_ENDS, PURITIES = 27.0, (27.25, 27.5, 28.0), (0.85, 0.9, 0.95)  # mag, mag
 GIVEN = {"at their true places": 0.0, "from there, free to move by 0.7 px": 0.7}  # px
 
 
@@ -242,6 +246,43 @@ def print_disk(d: Json) -> None:
                   f"  mean of flux / true - 1 {r['mean_relative']:+.4f}")
 
 
+# ---- rank
+
+def rank(program: Program, fields: int) -> Json:
+    side, psf, lists = 256, program.psf("hst-acs-f475w-drz"), {}
+    for seed in range(201, 201 + fields):
+        image, catalogue = program.simulate("rank", "hst-acs-f475w-drz", side, seed, DISK), program.folder / "catalogue.fits"
+        stars, _ = read_truth(image)
+        program.run("detect", image, "-o", catalogue, "--model", "hst-acs-f475w")
+        ours, theirs = read_sources(catalogue), peers.crowdsource(observation(image), psf, 2.0)
+        snr = np.nan_to_num(np.array(fits.getdata(catalogue, "SOURCES")["SNR"], np.float64))
+        for name, found, score in (("starblend, FLUX_PSF / FLUXERR_PSF", ours, ours.score), ("starblend, SNR", ours, snr),
+                                   ("starblend, FLUX_PSF", ours, -ours.mag), ("crowdsource 2 sigma, flux / dflux", theirs, theirs.score),
+                                   ("crowdsource 2 sigma, flux", theirs, -theirs.mag)):
+            for end in LIST_ENDS:
+                known = stars.mag + VEGA_MINUS_AB < end
+                some = Stars(*(getattr(stars, f.name)[known] for f in dataclasses.fields(stars)))
+                which, use = real_rows(some, found, score, 1.0, 0.75), inside(found.xy, side)
+                wanted = inside(some.xy, side) & (some.mag + VEGA_MINUS_AB < WANTED)
+                hit = np.where(which >= 0, wanted[which], False)
+                lists.setdefault((name, end), []).append((score[use], which[use] >= 0, hit[use], int(wanted.sum())))
+    rows = []
+    for (name, end), parts in lists.items():
+        score, real, hit = (np.concatenate(p) for p in list(zip(*parts))[:3])
+        stars = sum(p[3] for p in parts)
+        rows.append({"what": name, "truth_to": end, "stars": stars, "rows": len(score), "purity_of_all": float(real.mean()),
+                     "complete": {f"{p:g}": complete_at(p, score, real, hit, stars) for p in PURITIES}})
+    return {"fields": fields, "side": side, "rows": rows}
+
+
+def print_rank(r: Json) -> None:
+    print(f"\nrank: {r['fields']} fields of {r['side']} px: share of the stars above {WANTED:g} mag in the longest list of each purity; a row is real "
+          "if a star lies within 1.0 px and 0.75 mag")
+    for row in sorted(r["rows"], key=lambda row: row["truth_to"]):
+        print(f"  stars to {row['truth_to']:5.2f}  {row['what']:36} {row['rows']:6d} rows, purity {row['purity_of_all']:.3f}   "
+              + "  ".join(f"at {p} {v:.4f}" for p, v in row["complete"].items()))
+
+
 # ---- speed
 
 def photutils_seconds(image: Path, psf: EffectivePsf, xy: Floats, grouped: bool) -> float:
@@ -291,9 +332,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     here = Path(__file__).resolve().parent
     parser.add_argument("--program", type=Path, default=here.parent / "build/starblend", help="starblend (default: build/starblend)")
-    parser.add_argument("--parts", default="mock,disk,speed", help="which of them (default: mock,disk,speed)")
+    parser.add_argument("--parts", default="mock,disk,rank,speed", help="which of them (default: mock,disk,rank,speed)")
     parser.add_argument("--mock-fields", type=int, default=12, help="of 384 px (default: 12)")
     parser.add_argument("--disk-fields", type=int, default=6, help="of 256 px (default: 6)")
+    parser.add_argument("--rank-fields", type=int, default=3, help="of 256 px (default: 3)")
     parser.add_argument("--json", type=Path, help="also write everything here")
     parser.add_argument("--self-test", action="store_true", help="check the statistics and end")
     given = parser.parse_args()
@@ -303,15 +345,15 @@ def main() -> None:
         return
     program = given.program.resolve()
     out: Json = {"schema": "starblend-photometry-1", "date": datetime.date.today().isoformat(),
-                 "program": subprocess.check_output([program, "--version"], text=True).splitlines()[0],
                  "versions": {m: importlib.metadata.version(m) for m in ("numpy", "scipy", "astropy", "photutils", "crowdsourcephoto")}}
     parts = {"mock": (lambda p: mock(p, given.mock_fields), print_mock), "disk": (lambda p: disk(p, given.disk_fields), print_disk),
-             "speed": (speed, print_speed)}
+             "rank": (lambda p: rank(p, given.rank_fields), print_rank), "speed": (speed, print_speed)}
     if unknown := set(given.parts.split(",")) - set(parts):
         sys.exit(f"photometry.py: --parts: {', '.join(sorted(unknown))} is none of {', '.join(parts)}")
     with tempfile.TemporaryDirectory() as folder:
         for name in given.parts.split(","):
-            out[name] = parts[name][0](Program(program, Path(folder)))
+            version = subprocess.check_output([program, "--version"], text=True).splitlines()[0]
+            out[name] = {"program": version, **parts[name][0](Program(program, Path(folder)))}
             parts[name][1](out[name])
     if given.json:
         given.json.write_text(json.dumps(for_json(out), indent=1, allow_nan=False) + "\n")

@@ -42,6 +42,26 @@ def matched(stars: Stars, found: Catalogue, radius: float, tolerance: float) -> 
     return out
 
 
+def real_rows(stars: Stars, found: Catalogue, score: Floats, radius: float, tolerance: float) -> Ints:
+    """Per row the star that it is, or -1: one to one; rows by falling score, each takes the nearest free star as matched() has it."""
+    assert found.mag is not None
+    out, free = np.full(len(found.xy), -1), np.ones(len(stars.mag), bool)
+    near = cKDTree(stars.xy).query_ball_point(found.xy, radius)
+    for i in np.argsort(-score, kind="stable"):
+        some = [j for j in near[i] if free[j] and abs(found.mag[i] - stars.mag[j]) <= tolerance]
+        if some:
+            out[i] = min(some, key=lambda j: np.hypot(*(stars.xy[j] - found.xy[i])))
+            free[out[i]] = False
+    return out
+
+
+def complete_at(purity: float, score: Floats, real: NDArray[np.bool_], hits: NDArray[np.bool_], stars: int) -> float:
+    """Rows of `hits` (each a star that is wanted) over `stars`, in the longest list of highest scores that is so pure; NaN: none is."""
+    order = np.argsort(-score, kind="stable")
+    pure = np.flatnonzero(np.cumsum(real[order]) >= purity * np.arange(1, len(order) + 1))
+    return float(hits[order][:pure[-1] + 1].sum() / stars) if len(pure) else float("nan")
+
+
 class Overlap:
     """How much of each other's light two stars have: the PSF's autocorrelation by distance, 1 at 0."""
 
@@ -125,6 +145,11 @@ def self_test() -> None:
     assert matched(stars, found, 1, 5).tolist() == [1, 0, 2] and matched(stars, found, 1, 0.75).tolist() == [0, 1, -1]
     assert matched(stars, found, 0.2, 5).tolist() == [1, 0, -1]
     assert fitted_per_unit(stars, found, 1, 3).tolist() == [2, 1, 0]
+    assert real_rows(stars, found, np.array([2.0, 1, 3]), 1, 0.75).tolist() == [0, 1, -1]
+    assert real_rows(stars, found, np.array([1.0, 2, 3]), 1, 5).tolist() == [1, 0, 2]
+    yes = np.array([True, False, True, True, False])
+    assert complete_at(0.75, np.array([5.0, 4, 3, 2, 1]), yes, yes, 4) == 0.75 and complete_at(0.9, np.array([5.0, 4, 3, 2, 1]), yes, yes, 4) == 0.25
+    assert np.isnan(complete_at(0.9, np.array([1.0, 2, 3, 4, 5]), yes, yes, 4))
     normal = r.normal(0.3, 2, 200000)
     assert abs(half_width(normal) - 2) < 0.03 and abs(deviation(normal)[0] - 2) < 0.02
     assert abs(deviation(normal)[1] / (2 / np.sqrt(2 * len(normal))) - 1) < 0.05
