@@ -18,7 +18,8 @@ struct StarQuality {
                        ///< model / sum w e own, at least 0 (DOLPHOT's crowding)
     double sharp = 0;  ///< sum w r t / (flux sum w t^2), t = e - (e blurred with (1 2 1)/4 along both axes): about 0
                        ///< for a star, positive for what is sharper (a cosmic ray), negative for what is broader
-    double snr = 0;    ///< flux sqrt(sum w e^2): flux over its error were its place, the sky and its neighbours known
+    double snr = 0;    ///< flux sqrt(sum w e^2): flux over its error were its place, the sky and its neighbours known.
+                     ///< Noise counts as white: where a drizzle has smoothed it along with the star, up to a tenth low
 };
 
 /// Equal bits for any number of threads.
