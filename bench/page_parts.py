@@ -26,6 +26,7 @@ def style() -> str:
     return own.group(1) + """
 .beside { border: 1px solid var(--line); border-radius: 8px; padding: .6rem .8rem; max-width: 460px; }
 .beside h3 { margin-top: 0; } .c6 { stroke: #8c6d46; fill: #8c6d46; } .key.c6 { background: #8c6d46; }
+svg .c7 { stroke: #c2569c; fill: #c2569c; } .key.c7 { background: #c2569c; }
 figure.field svg text { fill: #ffe08a; font-size: 3.2px; } figure.field .sx { stroke: #6ea8fe; } figure.field .dao { stroke: #5fd068; }
 figure.field .ours { stroke: #ff7a7a; } figure.field path { stroke-width: .35; }
 .show-ours:not(:checked) ~ svg .ours, .show-sx:not(:checked) ~ svg .sx, .show-dao:not(:checked) ~ svg .dao { display: none; }
@@ -36,7 +37,7 @@ figure.field .ours { stroke: #ff7a7a; } figure.field path { stroke-width: .35; }
 @dataclass
 class Series:
     name: str
-    style: str  # c0 ... c6
+    style: str  # c0 ... c7
     points: Sequence[Point]
     dots: bool = False
 

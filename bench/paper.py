@@ -38,10 +38,11 @@ def options() -> argparse.Namespace:
     parser.add_argument("--model", default="csst-g", help="a file or the name of one built in (default: csst-g)")
     parser.add_argument("--m31-model", default="hst-acs-f475w", help="the same, for the real image (default: hst-acs-f475w)")
     parser.add_argument("--sets", default=",".join((*SETS, "m31")), help="comma-separated, of " + ", ".join((*SETS, "m31")))
-    parser.add_argument("--peers", help="comma-separated, of starblend, sextractor, mexhat, dao, photutils-psf, crowdsource (default: all)")
+    parser.add_argument("--peers", help="comma-separated, of starblend, sextractor, mexhat, dao, photutils-psf, crowdsource, torchvision (default: all)")
     parser.add_argument("--fields", type=int, default=100, help="of 100x100 px per set; ngc2298: a 25th as many, 128 and 256 px wide (default: 100)")
     parser.add_argument("--slow-fields", type=int, default=3, help="how many of 100x100 px Photutils' PSF photometry gets, at half a minute "
                         "each; crowdsource: 5 times as many (default: 3)")
+    parser.add_argument("--torchvision", type=Path, metavar="CHECKPOINT", help="of torchvision_peer.sh (default: torchvision's RetinaNet is left out)")
     parser.add_argument("--seed", type=int, default=20260, help="of the fields (default: 20260)")
     parser.add_argument("--work", type=Path, help="keep fields and our catalogues here, and use what is there (default: a temporary folder)")
     parser.add_argument("--json", type=Path)
@@ -80,6 +81,9 @@ def score_set(star: Path, programs: list[Program], ours: Ours, fields: FieldSet,
     """Every program on one set."""
     result: dict[str, Any] = {"fields": fields.count, "side": fields.side, "what": SETS[fields.name][2], "programs": {}}
     for program in programs:
+        if program.side not in (0, fields.side):
+            print(f"paper.py: {fields.name}: {program.name}: left out, it looks at fields of {program.side} px alone", file=sys.stderr)
+            continue
         count = min(program.share * slow * 100**2 // fields.side**2 if program.share else fields.count, fields.count)
         if count == 0:
             print(f"paper.py: {fields.name}: {program.name}: left out, a field of it is more than --slow-fields allow", file=sys.stderr)
@@ -159,7 +163,9 @@ def run(given: argparse.Namespace, work: Path) -> None:
         "truths": TRUTHS, "sets": {}, "m31": None, "oracle": oracle()}
     pictures = {}
     with concurrent.futures.ProcessPoolExecutor(cores()) as pool:
-        programs = all_programs(ours, pool)
+        programs = all_programs(ours, pool, given.torchvision)
+        if given.torchvision is None:
+            print("paper.py: torchvision's RetinaNet is left out: no --torchvision", file=sys.stderr)
         if given.peers is not None:
             keys = given.peers.split(",")
             if unknown := [k for k in keys if k not in {p.key for p in programs}]:
@@ -185,6 +191,8 @@ def main() -> None:
     given = options()
     if not given.program.exists():
         sys.exit(f"paper.py: no {given.program}: build it, or name another with --program")
+    if given.torchvision and not given.torchvision.is_file():
+        sys.exit(f"paper.py: --torchvision: no {given.torchvision}")
     for path in (p for p in (given.json, given.html) if p):
         if not path.parent.is_dir():
             sys.exit(f"paper.py: {path}: no such folder")

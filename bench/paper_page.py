@@ -15,7 +15,8 @@ from paper_fields import FieldSet
 from paper_programs import Ours
 from paper_scores import Json
 
-STYLES = {"starblend": "c3", "sextractor": "c0", "mexhat": "c1", "dao": "c2", "photutils-psf": "c4", "crowdsource": "c6"}
+STYLES = {"starblend": "c3", "sextractor": "c0", "mexhat": "c1", "dao": "c2", "photutils-psf": "c4", "crowdsource": "c6",
+          "torchvision": "c7"}
 NO_UNITS, NO_M31 = "it needs the set <i>paper</i> and our own catalogues", "it needs the set <i>m31</i> and its data"
 Pictures = dict[str, FieldSet]
 

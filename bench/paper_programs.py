@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import resource
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Callable
 
 import peers
 from paper_fields import PRESET, FieldSet, digest
-from star_list import Catalogue, read_sources
+from star_list import Catalogue, read_csv, read_sources
 
 # fields, setting, how many of them: a list per field, and the processor time of all (s)
 Run = Callable[[FieldSet, float, int], tuple[list[Catalogue], float]]
@@ -28,6 +29,7 @@ class Program:
     what: str
     run: Run
     share: int = 0  # looks at the first fields only: this many times --slow-fields; 0: at all
+    side: int = 0  # px: only at fields of this width; 0: at any
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,22 @@ def sextractor(kernel: str, *options: str) -> Run:
     return run
 
 
-def all_programs(ours: Ours, pool: concurrent.futures.Executor) -> list[Program]:
+def torchvision(checkpoint: Path) -> Run:
+    """In a process of its own, with a Python that has torch; its start-up counts."""
+    def run(fields: FieldSet, setting: float, count: int) -> tuple[list[Catalogue], float]:
+        before, images = time_of_children(), fields.images[:count]
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([Path(__file__).parent / "torchvision_peer.sh", "detect", checkpoint, *images, "-o", folder], check=True)
+            return [read_csv(Path(folder, f"{image.stem}.csv")) for image in images], time_of_children() - before
+    return run
+
+
+def all_programs(ours: Ours, pool: concurrent.futures.Executor, checkpoint: Path | None) -> list[Program]:
+    """checkpoint: of torchvision_peer.py; None: without that peer."""
     psf = peers.read_psf(ours.psf)
+    trained = [] if checkpoint is None else [
+        Program("torchvision RetinaNet", "torchvision", (0.0,), 0.0, "trained by torchvision_peer.sh: a row per unit, its centre, by score",
+                torchvision(checkpoint.resolve()), side=100)]
     return [
         Program("starblend, SOURCES", "starblend", (0.0,), 0.0, "every star fitted, by signal-to-noise", ours.sources),
         Program("SExtractor", "sextractor", (10.0, 5.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5), 1.5,
@@ -112,6 +128,7 @@ def all_programs(ours: Ours, pool: concurrent.futures.Executor) -> list[Program]
                 per_field(pool, peers.psf_photometry, psf), share=1),
         Program("crowdsource", "crowdsource", (20.0, 10.0, 5.0, 3.0, 2.0), 5.0,
                 "with the true PSF and noise; threshold in a point source's noise", per_field(pool, peers.crowdsource, psf), share=5),
+        *trained,
     ]
 
 

@@ -31,8 +31,21 @@ class Catalogue:
     def write_csv(self, path: Path) -> None:
         """For `starblend evaluate --first-pixel 0`."""
         columns = {"x": self.xy[:, 0], "y": self.xy[:, 1], "score": self.score} | ({} if self.mag is None else {"mag": self.mag})
+        if self.boxes is not None and self.stars is not None:
+            columns |= dict(zip(("xmin", "ymin", "xmax", "ymax"), self.boxes.T)) | {"nstars": self.stars}
         rows = [",".join(repr(float(v)) for v in row) for row in zip(*columns.values())]
         path.write_text("\n".join([",".join(columns), *rows]) + "\n")
+
+
+def read_csv(path: Path) -> Catalogue:
+    """What write_csv() wrote, but for magnitudes."""
+    names, *rows = path.read_text().splitlines()
+    t = dict(zip(names.split(","), np.array([row.split(",") for row in rows], np.float64).reshape(len(rows), -1).T))
+    if not rows:
+        t = {name: np.zeros(0) for name in names.split(",")}
+    columns = lambda *wanted: np.stack([t[name] for name in wanted], axis=1)
+    box = (columns("xmin", "ymin", "xmax", "ymax"), t["nstars"].astype(int)) if "nstars" in t else ()
+    return Catalogue(columns("x", "y"), t["score"], *box)
 
 
 def read_blends(path: Path, boxes: bool) -> Catalogue:
