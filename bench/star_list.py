@@ -39,10 +39,8 @@ class Catalogue:
 
 def read_csv(path: Path) -> Catalogue:
     """What write_csv() wrote, but for magnitudes."""
-    names, *rows = path.read_text().splitlines()
-    t = dict(zip(names.split(","), np.array([row.split(",") for row in rows], np.float64).reshape(len(rows), -1).T))
-    if not rows:
-        t = {name: np.zeros(0) for name in names.split(",")}
+    names, *rows = (line.split(",") for line in path.read_text().splitlines())
+    t = dict(zip(names, np.array(rows, np.float64).reshape(len(rows), len(names)).T))
     columns = lambda *wanted: np.stack([t[name] for name in wanted], axis=1)
     box = (columns("xmin", "ymin", "xmax", "ymax"), t["nstars"].astype(int)) if "nstars" in t else ()
     return Catalogue(columns("x", "y"), t["score"], *box)

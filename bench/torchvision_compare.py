@@ -26,7 +26,8 @@ OVERLAPS = (0.2, 0.35, 0.5)  # of torchvision's rows; the best on the validation
 CUTS = 25  # scores tried as thresholds, at even shares of the rows
 CLASSES = ("1", "2", "3", "4", "5+")
 # From nothing, as weights/csst-g-paper.toml trains on: plain cross-entropy, no band of ignored anchors; batch statistics for three fifths
-OURS = ("batch=4", "fields=4", f"side={FIELD}", "rate=1e-3", "foreground=0.5", "background=0.5", "gamma=0", "alpha=-1", "validate_every=100")
+BATCH = 2
+OURS = (f"batch={BATCH}", f"fields={BATCH}", f"side={FIELD}", "rate=1e-3", "foreground=0.5", "background=0.5", "gamma=0", "alpha=-1", "validate_every=100")
 
 
 def add_options(jobs: Any) -> None:
@@ -35,7 +36,7 @@ def add_options(jobs: Any) -> None:
     o.add_argument("checkpoint", type=Path, help="of torchvision's: which scene, how long, how many fields")
     o.add_argument("-o", "--output", type=Path, required=True, help="our model; OUTPUT.json says what it cost")
     o.add_argument("--equal", choices=("time", "fields"), required=True)
-    o.add_argument("--seconds-per-step", type=float, help="of ours, for --equal time (default: measured)")
+    o.add_argument("--steps", type=int, help="of ours (default: as many as the fields; for the time, as a short trial of its speed allows)")
     o.add_argument("--precision", choices=("bf16", "float"), default="bf16")
     c = jobs.add_parser("compare", help="score both on test fields that neither saw, thresholds chosen on validation fields")
     c.add_argument("checkpoint", type=Path)
@@ -70,21 +71,24 @@ def cost_of(scene: Scene, output: Path, steps: int, precision: str) -> float:
     return children_seconds() - before
 
 
+def steps_within(scene: Scene, output: Path, precision: str, seconds: float) -> int:
+    """By two short trainings; what isn't a step, such as the choice of a threshold at the end, takes its share too."""
+    few = cost_of(scene, output, 4, precision)
+    step = (cost_of(scene, output, 44, precision) - few) / 40
+    return max(int((seconds - few) / step), 1)
+
+
 def train_ours(given: argparse.Namespace, state: Json) -> None:
     """As many steps as the processor time of theirs allows, our choice of a threshold at the end included; or as many fields."""
     scene, fields, seconds = scene_of(state), state["step"] * state["settings"]["batch"], state["seconds"]
     if state["config"] != scene.config.read_text():
         sys.exit(f"torchvision_peer.py: {scene.config} isn't what the checkpoint was trained on any more")
-    steps = fields // 4
-    if given.equal == "time":
-        trial = given.output.with_name(given.output.name + ".trial")
-        few = cost_of(scene, trial, 4, given.precision)
-        step = given.seconds_per_step or (cost_of(scene, trial, 24, given.precision) - few) / 20
-        steps = max(int((seconds - few) / step), 1)  # `few` for what isn't a step
+    trial = given.output.with_name(given.output.name + ".trial")
+    steps = given.steps or (fields // BATCH if given.equal == "fields" else steps_within(scene, trial, given.precision, seconds))
     cost = cost_of(scene, given.output, steps, given.precision)
     command = ["starblend", *ours_command(scene, Path("ours.safetensors"), steps, given.precision)[1:]]
     command[command.index("--config") + 1] = scene.config.name
-    said = {"equal": given.equal, "steps": steps, "fields": 4 * steps, "seconds": cost, "precision": given.precision, "command": " ".join(command)}
+    said = {"equal": given.equal, "steps": steps, "fields": BATCH * steps, "seconds": cost, "precision": given.precision, "command": " ".join(command)}
     given.output.with_name(given.output.name + ".json").write_text(json.dumps(said, indent=1) + "\n")
     print(json.dumps(said, indent=1))
 
@@ -116,10 +120,6 @@ def best_cut(program: Path, lists: list[Catalogue], truths: list[Path], folder: 
     scores = np.concatenate([rows.score for rows in lists])
     tried = np.unique(np.quantile(scores, np.linspace(0, 0.98, CUTS)))
     return max(((mean_f1(evaluate(program, cut(lists, c), truths, folder)), float(c)) for c in tried))[::-1]
-
-
-def theirs(find: Callable[[Path, float], Catalogue], images: list[Path], overlap: float) -> list[Catalogue]:
-    return [find(path, overlap) for path in images]
 
 
 def ours(program: Path, model: Path, images: list[Path], folder: Path, precision: str) -> list[Catalogue]:
@@ -169,8 +169,11 @@ def for_json(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def compare(given: argparse.Namespace, state: Json, find: Callable[[Path, float], Catalogue]) -> None:
+def compare(given: argparse.Namespace, state: Json, candidates: Callable[[Path], Catalogue],
+            one_each: Callable[[Catalogue, float], Catalogue]) -> None:
+    """candidates: torchvision's rows of an image; one_each: those left when rows that overlap are one unit."""
     program, scene = given.program.resolve(), scene_of(state)
+    given.work.mkdir(parents=True, exist_ok=True)
     if given.seed in (scene.seed, scene.seed - 1):
         sys.exit(f"torchvision_peer.py: --seed {given.seed}: test and validation fields aren't to be those of the training")
     images = []
@@ -180,12 +183,14 @@ def compare(given: argparse.Namespace, state: Json, find: Callable[[Path, float]
         if len(images[-1]) != count:
             images[-1] = Scene(program, scene.preset, scene.config, seed).simulate(folder, 0, count)
     truths, scratch = (images[0], images[1]), given.work / "scores"
-    by_overlap = {o: best_cut(program, theirs(find, images[0], o), images[0], scratch)[1] for o in OVERLAPS}
+    raw = [[candidates(path) for path in part] for part in images]
+    theirs = lambda part, overlap: [one_each(rows, overlap) for rows in raw[part]]
+    by_overlap = {o: best_cut(program, theirs(0, o), images[0], scratch)[1] for o in OVERLAPS}
     overlap = max(by_overlap, key=lambda o: by_overlap[o])
     settings = state["settings"]
     rows = [{"name": "torchvision's RetinaNet", "short": "torchvision", "fields": state["step"] * settings["batch"], "seconds": state["seconds"],
-             "settings": settings, "overlap": overlap, "log": state["log"],
-             "scores": scored(program, theirs(find, images[0], overlap), theirs(find, images[1], overlap), truths, scratch)}]
+             "settings": settings, "overlap": overlap, "log": state["log"], "ends": state["ends"],
+             "scores": scored(program, theirs(0, overlap), theirs(1, overlap), truths, scratch)}]
     for model in given.ours:
         said = json.loads(model.with_name(model.name + ".json").read_text())
         lists = [ours(program, model, part, given.work / f"ours-{said['equal']}-{i}", said["precision"]) for i, part in enumerate(images)]

@@ -79,17 +79,18 @@ class Training:
         if settings.compiled:
             self.net.backbone.compile()
         self.step, self.seconds, self.log = 0, 0.0, []
+        self.ends = []  # until which step the schedule had another end, and which
         self.fields = stream(scene, 0)
 
     def state(self) -> dict[str, Any]:
         return {"schema": "starblend-torchvision-peer-1", "settings": dataclasses.asdict(self.settings), "step": self.step,
                 "scene": {k: str(v) for k, v in dataclasses.asdict(self.scene).items()}, "config": self.scene.config.read_text(),
-                "seconds": self.seconds, "log": self.log, "net": self.net.state_dict(), "adam": self.adam.state_dict()}
+                "seconds": self.seconds, "log": self.log, "ends": self.ends, "net": self.net.state_dict(), "adam": self.adam.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         self.adam.load_state_dict(state["adam"])
-        self.step, self.seconds, self.log = state["step"], state["seconds"], state["log"]
+        self.step, self.seconds, self.log, self.ends = state["step"], state["seconds"], state["log"], state["ends"]
         self.fields = stream(self.scene, self.step * self.settings.batch)
 
     def one_step(self) -> dict[str, float]:
@@ -144,6 +145,9 @@ def train(given: argparse.Namespace) -> None:
     if given.resume:
         state = load(given.checkpoint)
         settings = Settings(**state["settings"])
+        if given.steps and given.steps != settings.steps:
+            state["ends"].append([state["step"], settings.steps])
+            settings = dataclasses.replace(settings, steps=given.steps)
         training = Training(settings, scene)
         if state["config"] != scene.config.read_text() or state["scene"]["seed"] != str(scene.seed) or state["scene"]["preset"] != scene.preset:
             sys.exit("torchvision_peer.py: --resume: the checkpoint comes from another scene")
@@ -188,23 +192,25 @@ def detector(state: dict[str, Any]) -> RetinaNet:
     return net.eval()
 
 
-def find(net: RetinaNet, pixels: np.ndarray, bf16: bool, least_iou: float) -> Catalogue:
-    """A row per unit: of each anchor the likeliest class; its score is that it is a unit, the sum over the classes, 1 at the most.
-
-    torchvision's own post-processing keeps a unit once per class; here one row is left of those that overlap.
-    """
+def candidates(net: RetinaNet, path: Path, bf16: bool) -> Catalogue:
+    """Of each anchor a row with its likeliest class; its score is that it is a unit: the sum over the classes, 1 at the most."""
+    pixels = prepared(path)
+    if pixels.shape != (FIELD, FIELD):
+        sys.exit(f"torchvision_peer.py: {path}: {pixels.shape}: it has learnt fields of {FIELD}x{FIELD} px")
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
         images, _ = net.transform([torch.from_numpy(pixels)[None]])
         features = list(net.backbone(images.tensors.contiguous(memory_format=torch.channels_last)).values())
         heads, anchors = net.head(features), net.anchor_generator(images, features)[0]
     chances = torch.sigmoid(heads["cls_logits"][0].float())
-    boxes = net.box_coder.decode_single(heads["bbox_regression"][0].float(), anchors) * (FIELD / net.transform.min_size[0])
-    score = chances.sum(dim=1).clamp(max=1.0)
-    kept = torch.where(score >= LEAST)[0]
-    kept = kept[nms(boxes[kept], score[kept], least_iou)][:ENOUGH]
-    box = boxes[kept].numpy().astype(np.float64)
-    middle = (box[:, :2] + box[:, 2:]) / 2 - 0.5  # 0-based pixels
-    return Catalogue(middle, score[kept].numpy().astype(np.float64), box - 0.5, chances[kept].argmax(dim=1).numpy() + 1)
+    box = net.box_coder.decode_single(heads["bbox_regression"][0].float(), anchors).numpy().astype(np.float64) * FIELD / net.transform.min_size[0]
+    found = Catalogue((box[:, :2] + box[:, 2:]) / 2 - 0.5, chances.sum(dim=1).clamp(max=1.0).numpy().astype(np.float64), box - 0.5,
+                      chances.argmax(dim=1).numpy() + 1)
+    return found.select(found.score >= LEAST)
+
+
+def one_each(rows: Catalogue, overlap: float) -> Catalogue:
+    """Of rows that overlap the one with the highest score: torchvision's own post-processing would keep a unit once per class."""
+    return rows.select(nms(torch.from_numpy(rows.boxes), torch.from_numpy(rows.score), overlap)[:ENOUGH].numpy())
 
 
 def detect(given: argparse.Namespace) -> None:
@@ -213,11 +219,7 @@ def detect(given: argparse.Namespace) -> None:
     net = detector(state)
     given.output.mkdir(parents=True, exist_ok=True)
     for path in given.images:
-        pixels = prepared(path)
-        if pixels.shape != (FIELD, FIELD):
-            sys.exit(f"torchvision_peer.py: {path}: {pixels.shape}: it has learnt fields of {FIELD}x{FIELD} px")
-        found = find(net, pixels, state["settings"]["bf16"], given.overlap)
-        found.write_csv(given.output / f"{path.stem}.csv")
+        one_each(candidates(net, path, state["settings"]["bf16"]), given.overlap).write_csv(given.output / f"{path.stem}.csv")
 
 
 def ours(given: argparse.Namespace) -> None:
@@ -227,7 +229,7 @@ def ours(given: argparse.Namespace) -> None:
 def compare(given: argparse.Namespace) -> None:
     state = load(given.checkpoint)
     net = detector(state)
-    torchvision_compare.compare(given, state, lambda path, overlap: find(net, prepared(path), state["settings"]["bf16"], overlap))
+    torchvision_compare.compare(given, state, lambda path: candidates(net, path, state["settings"]["bf16"]), one_each)
 
 
 def options() -> argparse.Namespace:
@@ -241,7 +243,7 @@ def options() -> argparse.Namespace:
     t.add_argument("--config", type=Path, default=here / "fields/easy.toml", help="of the fields (default: bench/fields/easy.toml)")
     t.add_argument("--seed", type=int, default=7100, help="of the fields (default: 7100)")
     t.add_argument("--minutes", type=float, default=40, help="of processor time (default: 40)")
-    t.add_argument("--steps", type=int, help="instead of --minutes")
+    t.add_argument("--steps", type=int, help="instead of --minutes; with --resume another end of the schedule, which is recorded")
     t.add_argument("--side", type=int, default=320, help="px that a field is enlarged to (default: 320)")
     t.add_argument("--batch", type=int, default=4)
     t.add_argument("--rate", type=float, default=3e-4, help="of AdamW, at the top of the schedule (default: 3e-4)")
