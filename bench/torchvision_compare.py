@@ -25,7 +25,7 @@ Json = dict[str, Any]
 OVERLAPS = (0.2, 0.35, 0.5)  # of torchvision's rows; the best on the validation fields is taken
 CUTS = 25  # scores tried as thresholds, at even shares of the rows
 CLASSES = ("1", "2", "3", "4", "5+")
-# From nothing, as weights/csst-g-paper.toml trains on: plain cross-entropy, no band of ignored anchors; batch statistics for three fifths
+# From nothing, as weights/csst-g-paper.toml goes on: plain cross-entropy, no band of ignored anchors; batch statistics for three fifths
 BATCH = 2
 OURS = (f"batch={BATCH}", f"fields={BATCH}", f"side={FIELD}", "rate=1e-3", "foreground=0.5", "background=0.5", "gamma=0", "alpha=-1", "validate_every=100")
 

@@ -10,6 +10,7 @@ import dataclasses
 import math
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from torchvision.ops import nms
 
 import torchvision_compare
 from star_list import Catalogue
-from torchvision_fields import FIELD, Field, Scene, prepared, stream
+from torchvision_fields import FIELD, Field, Scene, prepared, read_field, stream
 
 CLASSES = 5
 LEVELS = 5  # P3 to P7
@@ -102,7 +103,7 @@ class Training:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bf16):
             losses = self.net([torch.from_numpy(f.pixels)[None] for f in fields], [targets(f) for f in fields])
         sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0, error_if_nonfinite=True)
         self.adam.step()
         return {k: float(v.detach()) for k, v in losses.items()}
 
@@ -232,6 +233,32 @@ def compare(given: argparse.Namespace) -> None:
     torchvision_compare.compare(given, state, lambda path: candidates(net, path, state["settings"]["bf16"]), one_each)
 
 
+def self_test(given: argparse.Namespace) -> None:
+    """A run that goes on from a checkpoint has the bits of one that never stopped; the truth, through our files, scores perfectly."""
+    scene = Scene(given.program.resolve(), "csst-g", Path(__file__).parent / "fields/easy.toml", 7)
+    settings = Settings(side=128, batch=2, steps=4, warm_up=1, rate=3e-4, bf16=True, compiled=False, foreground=0.5, background=0.4, seed=1)
+    whole, first, second = (Training(settings, scene) for _ in range(3))
+    losses = [whole.one_step() for _ in range(3)]
+    first.one_step()
+    with tempfile.TemporaryDirectory() as folder:
+        save(path := Path(folder, "checkpoint"), first.state())
+        second.restore(load(path))
+        assert [second.one_step() for _ in range(2)] == losses[1:], "the losses after a checkpoint differ"
+        same = all(torch.equal(v, second.net.state_dict()[k]) for k, v in whole.net.state_dict().items())
+        assert same, "the weights after a checkpoint differ"
+        paths = scene.simulate(Path(folder), 0, 2)
+        true = []
+        for field in map(read_field, paths):
+            box = field.boxes.astype(np.float64)
+            true.append(Catalogue((box[:, :2] + box[:, 2:]) / 2 - 0.5, np.linspace(1, 0.5, len(box)), box - 0.5, field.labels + 1))
+        again = [one_each(Catalogue(*(np.concatenate([c, c]) for c in (t.xy, t.score, t.boxes, t.stars))), 0.9) for t in true]
+        for lists in (true, again):
+            scores = torchvision_compare.evaluate(scene.program, lists, paths, Path(folder, "scores"))
+            figures = {k: v["value"] for k, v in scores["figures"].items()}
+            assert torchvision_compare.mean_f1(scores) == figures["balanced accuracy"] == 1, figures
+    print("torchvision_peer.py: self-test passed")
+
+
 def options() -> argparse.Namespace:
     here = Path(__file__).parent
     parser = argparse.ArgumentParser(prog="torchvision_peer.sh", description=__doc__.splitlines()[0])
@@ -262,13 +289,15 @@ def options() -> argparse.Namespace:
     d.add_argument("-o", "--output", type=Path, required=True, help="folder")
     d.add_argument("--overlap", type=float, default=0.35, help="IoU from which two rows are one unit (default: 0.35)")
     torchvision_compare.add_options(jobs)
+    s = jobs.add_parser("self-test", help="check checkpoints and the road to the scorer")
+    s.add_argument("--program", type=Path, default=here.parent / "build/starblend", help="starblend (default: build/starblend)")
     return parser.parse_args()
 
 
 def main() -> None:
     given = options()
     torch.set_num_threads(1)
-    {"train": train, "detect": detect, "ours": ours, "compare": compare}[given.job](given)
+    {"train": train, "detect": detect, "ours": ours, "compare": compare, "self-test": self_test}[given.job](given)
 
 
 if __name__ == "__main__":
