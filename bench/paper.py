@@ -11,10 +11,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import json
-import math
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -26,8 +23,9 @@ from typing import Any
 import paper_m31
 from paper_fields import PRESET, SETS, TRUTHS, FieldSet, field_set, simulate
 from paper_page import page
-from paper_programs import Ours, Program, all_programs, cores, write_psf
+from paper_programs import Ours, Program, all_programs, write_psf
 from paper_scores import PURITY, evaluate_lists, rates, score_program, score_units
+from result_file import cores, for_json, processor, write
 from star_list import Catalogue
 
 
@@ -63,12 +61,6 @@ def model_key(program: Path, model: str) -> str:
     """The SHA-256 of a model file; of one built in, its name and that of the program's file."""
     path, sha256 = Path(model), lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
     return sha256(path) if path.is_file() else f"built into the program of SHA-256 {sha256(program)}"
-
-
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return f"{found.group(1) if found else platform.machine()}, {cores()} cores"
 
 
 def oracle() -> dict[str, Any] | None:
@@ -130,22 +122,6 @@ def self_test(star: Path, fields: FieldSet) -> None:
     assert (s := score(twice))["completeness"] == 1 and 0.5 <= s["purity"] < 0.55, s  # a copy beside an ignored star is left out
     assert max(moved.values()) < 0.3, moved
     print("paper.py: self-test passed")
-
-
-def for_json(value: Any) -> Any:
-    """NaN and infinity aren't JSON: null; five digits."""
-    if isinstance(value, dict):
-        return {str(k): for_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [for_json(v) for v in value]
-    return (float(f"{value:.5g}") if math.isfinite(value) else None) if isinstance(value, float) else value
-
-
-def write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
 
 
 def run(given: argparse.Namespace, work: Path) -> None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import os
 import resource
 import subprocess
 import tempfile
@@ -130,7 +129,3 @@ def all_programs(ours: Ours, pool: concurrent.futures.Executor, checkpoint: Path
                 "with the true PSF and noise; threshold in a point source's noise", per_field(pool, peers.crowdsource, psf), share=5),
         *trained,
     ]
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -26,13 +26,13 @@ def evaluate(program: Path, catalogues: list[Path], truths: list[Path], *options
         return json.loads(out.read_text())
 
 
-def evaluate_lists(program: Path, lists: list[Catalogue], truths: list[Path]) -> Json:
-    """By centre, the same radius for everyone."""
+def evaluate_lists(program: Path, lists: list[Catalogue], truths: list[Path], part: str = "by_centre") -> Json:
+    """By centre the radius is the same for everyone; by_box needs lists with boxes."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder, f"{i:06d}.csv") for i in range(len(lists))]
         for path, rows in zip(paths, lists):
             rows.write_csv(path)
-        return evaluate(program, paths, truths[:len(lists)], "--first-pixel", "0")["by_centre"]
+        return evaluate(program, paths, truths[:len(lists)], "--first-pixel", "0")[part]
 
 
 def complement(figure: Json) -> Json:
@@ -93,7 +93,7 @@ def score_program(star: Path, program: Program, fields: FieldSet, count: int) ->
     return result
 
 
-def thinned(curve: list[Point], most: int = 200) -> list[Point]:
+def thinned(curve: list[Any], most: int = 200) -> list[Any]:
     """Enough of a curve to draw it."""
     return curve if len(curve) <= most else [curve[i] for i in np.linspace(0, len(curve) - 1, most).astype(int)]
 

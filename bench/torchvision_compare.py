@@ -6,9 +6,6 @@ import contextlib
 import datetime
 import importlib.metadata
 import json
-import platform
-import re
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
+from paper_programs import time_of_children
+from paper_scores import evaluate_lists, thinned
+from result_file import for_json, processor, write
 from star_list import Catalogue, read_blends
 from torchvision_fields import FIELD, Scene
 
@@ -25,9 +24,10 @@ Json = dict[str, Any]
 OVERLAPS = (0.2, 0.35, 0.5)  # of torchvision's rows; the best on the validation fields is taken
 CUTS = 25  # scores tried as thresholds, at even shares of the rows
 CLASSES = ("1", "2", "3", "4", "5+")
-# From nothing, as weights/csst-g-paper.toml goes on: plain cross-entropy, no band of ignored anchors; batch statistics for three fifths
 BATCH = 2
-OURS = (f"batch={BATCH}", f"fields={BATCH}", f"side={FIELD}", "rate=1e-3", "foreground=0.5", "background=0.5", "gamma=0", "alpha=-1", "validate_every=100")
+# As weights/csst-g-paper.toml: plain cross-entropy, no band of ignored anchors
+OURS = (f"batch={BATCH}", f"fields={BATCH}", f"side={FIELD}", "rate=1e-3", "foreground=0.5", "background=0.5", "gamma=0", "alpha=-1",
+        "validate_every=100")
 
 
 def add_options(jobs: Any) -> None:
@@ -40,17 +40,13 @@ def add_options(jobs: Any) -> None:
     o.add_argument("--precision", choices=("bf16", "float"), default="bf16")
     c = jobs.add_parser("compare", help="score both on test fields that neither saw, thresholds chosen on validation fields")
     c.add_argument("checkpoint", type=Path)
-    c.add_argument("--ours", type=Path, nargs="+", required=True, help="what `ours` wrote")
+    c.add_argument("--ours", type=Path, nargs="+", required=True, metavar="MODEL", help="what `ours` wrote")
     c.add_argument("--program", type=Path, default=here.parent / "build/starblend", help="starblend (default: build/starblend)")
     c.add_argument("--work", type=Path, required=True, help="folder for fields and lists")
     c.add_argument("--validation", type=int, default=40, help="fields (default: 40)")
     c.add_argument("--test", type=int, default=100, help="fields (default: 100)")
     c.add_argument("--seed", type=int, default=20260, help="of the test fields; validation: the next (default: 20260, as paper.sh)")
     c.add_argument("--json", type=Path, help="such as bench/results/torchvision-peer.json")
-
-
-def children_seconds() -> float:
-    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
 def scene_of(state: Json) -> Scene:
@@ -66,9 +62,9 @@ def ours_command(scene: Scene, output: Path, steps: int, precision: str) -> list
 
 
 def cost_of(scene: Scene, output: Path, steps: int, precision: str) -> float:
-    before = children_seconds()
+    before = time_of_children()
     subprocess.run(ours_command(scene, output, steps, precision), check=True)
-    return children_seconds() - before
+    return time_of_children() - before
 
 
 def steps_within(scene: Scene, output: Path, precision: str, seconds: float) -> int:
@@ -88,22 +84,13 @@ def train_ours(given: argparse.Namespace, state: Json) -> None:
     cost = cost_of(scene, given.output, steps, given.precision)
     command = ["starblend", *ours_command(scene, Path("ours.safetensors"), steps, given.precision)[1:]]
     command[command.index("--config") + 1] = scene.config.name
-    said = {"equal": given.equal, "steps": steps, "fields": BATCH * steps, "seconds": cost, "precision": given.precision, "command": " ".join(command)}
+    said = {"equal": given.equal, "steps": steps, "fields": BATCH * steps, "seconds": cost, "precision": given.precision,
+            "command": " ".join(command)}
     given.output.with_name(given.output.name + ".json").write_text(json.dumps(said, indent=1) + "\n")
     print(json.dumps(said, indent=1))
 
 
 # --- scores
-
-
-def evaluate(program: Path, lists: list[Catalogue], truths: list[Path], folder: Path) -> Json:
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{i:06d}.csv" for i in range(len(lists))]
-    for path, rows in zip(paths, lists):
-        rows.write_csv(path)
-    subprocess.run([program, "evaluate", "-q", *paths, "--first-pixel", "0", "--truth", *truths, "--json", folder / "scores.json", "--overwrite"],
-                   check=True, stdout=subprocess.DEVNULL)
-    return json.loads((folder / "scores.json").read_text())["by_box"]
 
 
 def mean_f1(scores: Json) -> float:
@@ -115,11 +102,11 @@ def cut(lists: list[Catalogue], least: float) -> list[Catalogue]:
     return [rows.select(rows.score >= least) for rows in lists]
 
 
-def best_cut(program: Path, lists: list[Catalogue], truths: list[Path], folder: Path) -> tuple[float, float]:
+def best_cut(program: Path, lists: list[Catalogue], truths: list[Path]) -> tuple[float, float]:
     """The score with the highest mean F1 of the classes, and that."""
     scores = np.concatenate([rows.score for rows in lists])
     tried = np.unique(np.quantile(scores, np.linspace(0, 0.98, CUTS)))
-    return max(((mean_f1(evaluate(program, cut(lists, c), truths, folder)), float(c)) for c in tried))[::-1]
+    return max(((mean_f1(evaluate_lists(program, cut(lists, c), truths, "by_box")), float(c)) for c in tried))[::-1]
 
 
 def ours(program: Path, model: Path, images: list[Path], folder: Path, precision: str) -> list[Catalogue]:
@@ -130,18 +117,19 @@ def ours(program: Path, model: Path, images: list[Path], folder: Path, precision
     return [read_blends(folder / f"{path.stem}_cat.fits", boxes=True) for path in images]
 
 
-def scored(program: Path, validation: list[Catalogue], test: list[Catalogue], truths: tuple[list[Path], list[Path]], folder: Path) -> Json:
+def scored(program: Path, validation: list[Catalogue], test: list[Catalogue], truths: list[list[Path]]) -> Json:
     """The threshold from the validation fields, figures and whole curves on the test fields."""
-    threshold, f1 = best_cut(program, validation, truths[0], folder)
-    kept, whole = (evaluate(program, lists, truths[1], folder) for lists in (cut(test, threshold), test))
-    thin = lambda curve: [curve[i] for i in np.linspace(0, len(curve) - 1, min(len(curve), 200)).astype(int)]
-    return {"threshold": threshold, "validation_mean_F1": f1, "mean_F1": mean_f1(kept), "matrix": kept["counts"]["matrix"], "figures": kept["figures"],
-            "curves": {k: [[p["score"], p["recall"], p["precision"]] for p in thin(v)] for k, v in whole["precision_recall"].items()},
+    threshold, f1 = best_cut(program, validation, truths[0])
+    kept, whole = (evaluate_lists(program, lists, truths[1], "by_box") for lists in (cut(test, threshold), test))
+    return {"threshold": threshold, "validation_mean_F1": f1, "mean_F1": mean_f1(kept),
+            "matrix": kept["counts"]["matrix"], "figures": kept["figures"],
+            "curves": {k: [[p["score"], p["recall"], p["precision"]] for p in thinned(v)] for k, v in whole["precision_recall"].items()},
             "AP": {k: whole["figures"][f"AP of {k}"]["value"] for k in ("any", *CLASSES)}}
 
 
 def table(rows: list[Json]) -> str:
-    names = [*(f"{what} of {c}" for what in ("precision", "recall", "F1") for c in CLASSES), "balanced accuracy", "missed (MDR)", "false alarms (FAR)"]
+    names = [*(f"{what} of {c}" for what in ("precision", "recall", "F1") for c in CLASSES), "balanced accuracy",
+             "missed (MDR)", "false alarms (FAR)"]
     cell = lambda v: "n/a" if v is None else f"{v:.3f}"
     lines = [" " * 20 + "".join(f"{r['short']:>22}" for r in rows)]
     for key in ("fields", "seconds"):
@@ -152,21 +140,6 @@ def table(rows: list[Json]) -> str:
     for key in ("any", *CLASSES):
         lines.append(f"{'AP of ' + key:20}" + "".join(f"{cell(r['scores']['AP'][key]):>22}" for r in rows))
     return "\n".join(lines)
-
-
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return f"{found.group(1) if found else platform.machine()}, one thread each"
-
-
-def for_json(value: Any) -> Any:
-    """Five digits."""
-    if isinstance(value, dict):
-        return {k: for_json(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [for_json(v) for v in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def compare(given: argparse.Namespace, state: Json, candidates: Callable[[Path], Catalogue],
@@ -182,20 +155,22 @@ def compare(given: argparse.Namespace, state: Json, candidates: Callable[[Path],
         images.append(sorted(folder.glob("field-*.fits")))
         if len(images[-1]) != count:
             images[-1] = Scene(program, scene.preset, scene.config, seed).simulate(folder, 0, count)
-    truths, scratch = (images[0], images[1]), given.work / "scores"
     raw = [[candidates(path) for path in part] for part in images]
     theirs = lambda part, overlap: [one_each(rows, overlap) for rows in raw[part]]
-    by_overlap = {o: best_cut(program, theirs(0, o), images[0], scratch)[1] for o in OVERLAPS}
+    by_overlap = {o: best_cut(program, theirs(0, o), images[0])[1] for o in OVERLAPS}
     overlap = max(by_overlap, key=lambda o: by_overlap[o])
     settings = state["settings"]
     rows = [{"name": "torchvision's RetinaNet", "short": "torchvision", "fields": state["step"] * settings["batch"], "seconds": state["seconds"],
              "settings": settings, "overlap": overlap, "log": state["log"], "ends": state["ends"],
-             "scores": scored(program, theirs(0, overlap), theirs(1, overlap), truths, scratch)}]
+             "scores": scored(program, theirs(0, overlap), theirs(1, overlap), images)}]
     for model in given.ours:
         said = json.loads(model.with_name(model.name + ".json").read_text())
+        spent = "seconds" if said["equal"] == "time" else "fields"
+        if said[spent] > rows[0][spent]:
+            print(f"torchvision_peer.py: {model}: {said[spent]:.0f} {spent}, more than torchvision's {rows[0][spent]:.0f}", file=sys.stderr)
         lists = [ours(program, model, part, given.work / f"ours-{said['equal']}-{i}", said["precision"]) for i, part in enumerate(images)]
         rows.append({"name": f"starblend, equal {said['equal']}", "short": f"ours, equal {said['equal']}", **said,
-                     "scores": scored(program, lists[0], lists[1], truths, scratch)})
+                     "scores": scored(program, lists[0], lists[1], images)})
     print(table(rows))
     result = {"schema": "starblend-torchvision-peer-1", "date": datetime.date.today().isoformat(), "processor": processor(),
               "versions": {m: importlib.metadata.version(m) for m in ("torch", "torchvision", "numpy")}
@@ -203,6 +178,4 @@ def compare(given: argparse.Namespace, state: Json, candidates: Callable[[Path],
               "scene": {"preset": scene.preset, "config": scene.config.name, "seed": scene.seed, "side": FIELD},
               "test": {"fields": given.test, "seed": given.seed}, "validation": {"fields": given.validation, "seed": given.seed + 1}, "rows": rows}
     if given.json:
-        part = given.json.with_name(given.json.name + ".part")
-        part.write_text(json.dumps(for_json(result), allow_nan=False, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")
-        part.replace(given.json)
+        write(given.json, json.dumps(for_json(result), allow_nan=False, separators=(",", ":")).replace('{"name"', '\n{"name"') + "\n")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import resource
 import sys
 import tempfile
 import time
@@ -22,6 +21,8 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import nms
 
 import torchvision_compare
+from paper_programs import time_of_children
+from paper_scores import evaluate_lists
 from star_list import Catalogue
 from torchvision_fields import FIELD, Field, Scene, prepared, read_field, stream
 
@@ -69,7 +70,7 @@ def rate(settings: Settings, step: int) -> float:
 
 def processor_seconds() -> float:
     """Of this process and of the simulator's, which it has waited for."""
-    return time.process_time() + sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+    return time.process_time() + time_of_children()
 
 
 class Training:
@@ -253,7 +254,7 @@ def self_test(given: argparse.Namespace) -> None:
             true.append(Catalogue((box[:, :2] + box[:, 2:]) / 2 - 0.5, np.linspace(1, 0.5, len(box)), box - 0.5, field.labels + 1))
         again = [one_each(Catalogue(*(np.concatenate([c, c]) for c in (t.xy, t.score, t.boxes, t.stars))), 0.9) for t in true]
         for lists in (true, again):
-            scores = torchvision_compare.evaluate(scene.program, lists, paths, Path(folder, "scores"))
+            scores = evaluate_lists(scene.program, lists, paths, "by_box")
             figures = {k: v["value"] for k, v in scores["figures"].items()}
             assert torchvision_compare.mean_f1(scores) == figures["balanced accuracy"] == 1, figures
     print("torchvision_peer.py: self-test passed")
