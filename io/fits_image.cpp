@@ -295,6 +295,14 @@ FitsMask read_mask(const std::string& name) { return read_bits(name, nullptr); }
 
 FitsMask read_mask(const std::string& name, const Window& window) { return read_bits(name, &window); }
 
+FitsPlane describe_cube(const std::string& name) {
+    const ImageName parts = parse_image_name(name);
+    FitsSource source(parts.file);
+    FitsPlane plane;
+    layout_of(open_plane(source, parts, true, plane), plane);
+    return plane;
+}
+
 FitsPlane describe_image(const std::string& name, bool datasum) {
     const ImageName parts = parse_image_name(name);
     FitsSource source(parts.file);

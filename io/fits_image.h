@@ -47,6 +47,8 @@ FitsImage read_image(const std::string& name);
 
 /// As read_image, but a third axis may have any length: PSF libraries.
 FitsImage read_cube(const std::string& name);
+/// Its header alone.
+FitsPlane describe_cube(const std::string& name);
 
 /// As read_image; Fault::input too if a value isn't an integer of 32 bits, signed or unsigned, or is BLANK.
 FitsMask read_mask(const std::string& name);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <map>
 #include <set>
 #include <type_traits>
 
@@ -114,6 +115,11 @@ struct FitsWriter::State {
 
     bool begun = false, long_strings = false;
     std::set<int> unsummed;  // HDUs whose checksums are yet to be filled in
+    struct Planes {
+        std::size_t pixels;  // of one
+        int count;
+    };
+    std::map<int, Planes> planes;  // HDUs that planes() has begun
 };
 
 FitsWriter::FitsWriter(const std::string& path, bool overwrite) : state_(std::make_unique<State>(path, overwrite)) {}
@@ -171,13 +177,16 @@ int FitsWriter::planes(const std::string& name, Pixels pixels, int width, int he
     state_->reserve_checksums();
     const int hdu = state_->current();
     state_->unsummed.insert(hdu);
+    state_->planes[hdu] = {std::size_t(width) * std::size_t(height), planes};
     return hdu;
 }
 
 template <class T>
 void FitsWriter::write_plane(int hdu, int index, std::span<const T> pixels) {
     const std::lock_guard guard(cfitsio_lock());
-    require(state_->unsummed.contains(hdu), "HDU ", hdu, " isn't one of planes");
+    const auto at = state_->planes.find(hdu);
+    require(at != state_->planes.end() && index >= 0 && index < at->second.count && pixels.size() == at->second.pixels,
+            "HDU ", hdu, " has no plane ", index, " of ", pixels.size(), " pixels");
     const int before = state_->current();
     state_->go_to(hdu);
     int status = 0;

@@ -107,20 +107,15 @@ __global__ void __launch_bounds__(cut_threads) cut(const __grid_constant__ UnitW
                 const float x0 = float(c * windows.width), y0 = float(r * windows.height);
                 for (int base = f.first_unit; base < f.last_unit; base += cut_threads) {
                     const int i = base + thread;
-                    Box b{};
-                    bool reaches = false;
-                    if (i < f.last_unit && w.truth[i].inside) {
-                        const Box& at = w.truth[i].box;
-                        b = {at.x0 - x0, at.y0 - y0, at.x1 - x0, at.y1 - y0};
-                        reaches = !(b.x1 <= 0 || b.y1 <= 0 || b.x0 >= x_edge || b.y0 >= y_edge);
-                    }
-                    const Scanned place = block_scan(reaches, shared.per_warp);
+                    WindowBox seen{};
+                    if (i < f.last_unit && w.truth[i].inside) seen = window_box(w.truth[i].box, x0, y0, x_edge, y_edge);
+                    const Scanned place = block_scan(seen.reaches, shared.per_warp);
                     const int to = written + place.before;
-                    if (reaches && to < room) {
-                        const bool centred = b.x() >= 0 && b.y() >= 0 && b.x() < x_edge && b.y() < y_edge;
+                    if (seen.reaches && to < room) {
+                        const Box& b = seen.box;
                         const float s = windows.scale;
                         boxes[to] = {b.x0 * s, b.y0 * s, b.x1 * s, b.y1 * s};
-                        labels[to] = centred ? w.drawn[i] : label_ignored;
+                        labels[to] = seen.centred ? w.drawn[i] : label_ignored;
                     }
                     written += place.total;
                 }

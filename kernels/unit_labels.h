@@ -75,6 +75,17 @@ constexpr std::int8_t drawn_label(const float* chance, std::int8_t label, double
     }
     return last;
 }
+/// A unit's box in a window whose first pixel is (x0, y0): whether it reaches in, and whether its centre lies there.
+struct WindowBox {
+    Box box;
+    bool reaches, centred;
+};
+constexpr WindowBox window_box(const Box& at, float x0, float y0, float width, float height) {
+    const Box b{at.x0 - x0, at.y0 - y0, at.x1 - x0, at.y1 - y0};
+    return {b, !(b.x1 <= 0 || b.y1 <= 0 || b.x0 >= width || b.y0 >= height),
+            b.x() >= 0 && b.y() >= 0 && b.x() < width && b.y() < height};
+}
+
 constexpr bool is_drawn(bool soft, std::int8_t label) { return soft && label != label_ignored; }
 
 /// A star of a unit that was grown.

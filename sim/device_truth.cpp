@@ -122,9 +122,9 @@ private:
         }
         const Crowding crowd(std::span<const FisherStar>(stars).subspan(std::size_t(field.first)), by.reach_);
         near += crowd.near, pairs += crowd.pairs, most_near = std::max(most_near, crowd.most_near);
-        if (pairs > most_pairs)
-            fail(Fault::input, "truth: ", order.size(), " stars lie in up to ", pairs, " pairs, more than ", most_pairs,
-                 ": too dense to tell any from the next");
+        if (crowd.pairs > most_pairs)
+            fail(Fault::input, "truth: ", order.size(), " stars lie in up to ", crowd.pairs, " pairs, more than ",
+                 most_pairs, ": too dense to tell any from the next");
     }
 
     void add_stars(const FieldTruth& f, FisherField& field, UnitField& labels) {
@@ -210,6 +210,7 @@ void DeviceTruth::write(std::span<const FieldTruth> fields, const TruthWindows& 
     lay_out(measure);
     if (memory_.capacity() == INT64_MAX || measure.peak() > memory_.capacity()) {
         synchronize(stream_);  // kernels may still use the old workspace
+        memory_ = Arena(stream_.device, 0);
         memory_ = Arena(stream_.device, measure.peak() + measure.peak() / 2);
     }
     memory_.release(0);

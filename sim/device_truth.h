@@ -42,9 +42,11 @@ public:
     explicit DeviceTruth(Stream stream) : stream_(stream), lists_(stream) {}
 
     /// Queues the truth of all windows of all fields: boxes and labels of `room` units at most, first of every window
-    /// and one more, on the device (kernels/unit_labels.h: cut_truths). Waits for nothing but the copies of the call
-    /// before. Throws Error (Fault::usage) if there might be more units than there is room for, (Fault::input) for
-    /// lists that label_truth() refuses.
+    /// and one more, on the device (kernels/unit_labels.h: cut_truths). Waits for the copies of the call before
+    /// and, where fields share a labeller, of the field before, and so for what stands before them on the stream, which
+    /// is every labeller's too. Throws Error (Fault::usage) if there might be more units than there is room for,
+    /// (Fault::input) for lists that label_truth() refuses, and for a field of more than 2^25 pairs of stars in
+    /// neighbouring cells, of which that counts only those that overlap.
     void write(std::span<const FieldTruth> fields, const TruthWindows& windows, int room, Box* boxes,
                std::int8_t* labels, int* first);
 

@@ -23,8 +23,9 @@ public:
         copied_.wait();
         if (staged_.size() < std::int64_t(bytes)) {
             synchronize(stream_);  // kernels may still read the old lists
+            Buffer<std::byte> there(stream_.device, std::int64_t(2 * bytes));  // both or, if memory is out, neither
             staged_ = HostBuffer<std::byte>(stream_.device, std::int64_t(2 * bytes));
-            there_ = Buffer<std::byte>(stream_.device, std::int64_t(2 * bytes));
+            there_ = std::move(there);
         }
         std::size_t at = 0;
         const auto place = [&](const auto& list) {

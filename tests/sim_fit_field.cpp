@@ -281,7 +281,7 @@ TEST_CASE("fit: images that are none, and units that make no sense") {
         for (int i = 0; i < 200; ++i) places.push_back({r.uniform(20, 25), r.uniform(20, 25), 0});
         std::copy(s.sky.begin(), s.sky.end(), s.field.image.begin());
         for (double moves : {0.0, 0.5}) {
-            FieldFit fit(pool, s.image, sim.psf(), {});
+            FieldFit fit({{}, &pool}, s.image, sim.psf(), {});
             fit.measure(places, moves);
             REQUIRE(fit.stars().size() == places.size());
             for (std::size_t i = 0; i < places.size(); ++i) {

@@ -50,10 +50,15 @@ Trial read_catalogues(const Options& o) {
     trial.fwhm = o.fwhm;
     bool all_have_stars = true;
     std::size_t truths = 0;
+    for (const std::string& file : o.truths) truths += std::size_t(count_trial_truths(file));
+    if (o.catalogues.size() != truths)
+        fail(Fault::usage,
+             "evaluate: each catalogue needs a truth, in the same order: CATALOGUES --truth TRUTHS; given are ",
+             o.catalogues.size(), " and, after --truth, ", truths);
+    const auto pictures_wanted = [&] { return !o.html.empty() && trial.pictures.size() < most_pictures; };
     const auto add = [&](const std::string& catalogue, TrialTruth truth) {
         TrialCatalogue t = read_trial(catalogue, std::move(truth), o.foreign);
-        if (!o.html.empty() && trial.pictures.size() < most_pictures)
-            trial.pictures.push_back(picture_of(t.image, t.field, picture_side, t.words));
+        if (pictures_wanted()) trial.pictures.push_back(picture_of(t.image, t.field, picture_side, t.words));
         if (trial.fwhm == 0) trial.fwhm = t.fwhm;
         trial.boxes = trial.boxes && t.boxes;
         all_have_stars = all_have_stars && t.has_stars;
@@ -61,13 +66,9 @@ Trial read_catalogues(const Options& o) {
         if (o.catalogues.size() <= 8) trial.about.emplace_back("catalogue", t.words);
         trial.fields.push_back(std::move(t.field));
     };
+    auto catalogue = o.catalogues.begin();
     for (const std::string& file : o.truths)
-        for (TrialTruth& truth : read_trial_truths(file))
-            if (const std::size_t i = truths++; i < o.catalogues.size()) add(o.catalogues[i], std::move(truth));
-    if (o.catalogues.size() != truths)
-        fail(Fault::usage,
-             "evaluate: each catalogue needs a truth, in the same order: CATALOGUES --truth TRUTHS; given are ",
-             o.catalogues.size(), " and, after --truth, ", truths);
+        for (TrialTruth& truth : read_trial_truths(file, pictures_wanted())) add(*catalogue++, std::move(truth));
     if (!all_have_stars) trial.stars.clear();
     if (o.catalogues.size() > 8)
         trial.about.emplace_back("catalogues", fmt::format("{}, from {} to {}", o.catalogues.size(),

@@ -11,6 +11,7 @@
 #include "tools/command.h"
 #include "tools/field_file.h"
 #include "tools/setup.h"
+#include "tools/truth.h"
 
 namespace star {
 namespace {
@@ -121,6 +122,8 @@ int cube(const Run& run, Console& console, ThreadPool& pool) {
 int simulate(const Options& o, const Common& common) {
     Console console = common.console();
     if (o.cube && o.count == 0) fail(Fault::usage, "--cube: is for --count");
+    if (o.cube && o.index > std::uint64_t(most_field - o.count))
+        fail(Fault::usage, "--index ", o.index, ": a cube's column FIELD ends at ", most_field);
     if (o.count > 0 && !o.cube && o.output == "-") fail(Fault::usage, "--count: needs a folder, not standard output");
     if (o.count > 0 && !o.png.empty()) fail(Fault::usage, "--png: is for one field, not for --count");
     if ((o.count == 0 || o.cube) && o.resume) fail(Fault::usage, "--resume: is for --count and a file per field");
@@ -148,7 +151,7 @@ Command add_simulate(CLI::App& program, Common& common) {
     app->add_option("--height", o->height, "Pixels; 0: as wide")->capture_default_str()->check(CLI::Range(0, 65536));
     app->add_option("--index", o->index, "Which field of the seed; the first one, with --count")->capture_default_str();
     app->add_option("--count", o->count, "How many fields, each a file field-NNNNNN.fits in the folder -o")
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{most_fields}));
     app->add_flag("--cube", o->cube,
                   "With --count: all in the one file -o, images with a third axis, tables with a column FIELD");
     app->add_flag("--resume", o->resume, "With --count: keep the fields that are there already");

@@ -45,12 +45,10 @@ void FieldSource::add_truth(const Field& field, std::uint64_t seed, TrainingBatc
     for (int i = 0; i < rows_ * columns_; ++i) {
         const auto x0 = float(i % columns_ * w), y0 = float(i / columns_ * h);
         for (std::size_t k = 0; k < labels.size(); ++k) {
-            const Box& box = field.truth.units[k].box;
-            const Box b{box.x0 - x0, box.y0 - y0, box.x1 - x0, box.y1 - y0};
-            if (b.x1 <= 0 || b.y1 <= 0 || b.x0 >= float(w) || b.y0 >= float(h)) continue;
-            const bool inside = b.x() >= 0 && b.y() >= 0 && b.x() < float(w) && b.y() < float(h);
-            out.boxes.push_back(b);
-            out.labels.push_back(inside ? labels[k] : label_ignored);
+            const WindowBox seen = window_box(field.truth.units[k].box, x0, y0, float(w), float(h));
+            if (!seen.reaches) continue;
+            out.boxes.push_back(seen.box);
+            out.labels.push_back(seen.centred ? labels[k] : label_ignored);
         }
         out.first.push_back(int(out.boxes.size()));
     }

@@ -21,7 +21,7 @@ bool sensible(const Box& b, double x, double y) {
 }
 
 // The magnitude of one electron over all exposures, from MAGZERO, that of one unit of the image.
-double electron_zeropoint(const FitsImage& image) {
+double electron_zeropoint(const FitsPlane& image) {
     const double zero = image.number_of("MAGZERO").value_or(NAN);
     const bool rate = image.text_of("BUNIT").value_or("") == "electron/s";
     const double electrons = image.number_of(rate ? "EXPTIME" : "GAIN").value_or(NAN);  // in one unit
@@ -84,20 +84,23 @@ std::vector<Found> as_stars(std::vector<Found> rows) {
 
 }  // namespace
 
-std::vector<TrialTruth> read_trial_truths(const std::string& file) {
-    const FitsImage cube = read_cube(file);
+int count_trial_truths(const std::string& file) { return describe_cube(file).planes; }
+
+std::vector<TrialTruth> read_trial_truths(const std::string& file, bool images) {
+    const FitsPlane header = describe_cube(file);
     const std::vector<Truth> truths = read_truths(file);
-    if (truths.size() != std::size_t(cube.planes))
-        fail(Fault::input, file, ": NAXIS3: ", cube.planes, " planes, but the truth of ", truths.size());
-    const double zeropoint = electron_zeropoint(cube), fwhm = cube.number_of("PSF_FWHM").value_or(0);
+    if (truths.size() != std::size_t(header.planes))
+        fail(Fault::input, file, ": NAXIS3: ", header.planes, " planes, but the truth of ", truths.size());
+    const double zeropoint = electron_zeropoint(header), fwhm = header.number_of("PSF_FWHM").value_or(0);
     if (!(fwhm >= 0 && fwhm <= 1000)) fail(Fault::input, file, ": PSF_FWHM = ", fwhm);
-    const std::ptrdiff_t pixels = std::ptrdiff_t(cube.width) * cube.height;
+    const std::vector<float> cube = images ? read_cube(file).pixels : std::vector<float>{};
+    const std::ptrdiff_t pixels = std::ptrdiff_t(header.width) * header.height;
     std::vector<TrialTruth> all;
     for (std::size_t i = 0; i < truths.size(); ++i) {
-        TrialTruth t{file, cube.width, cube.height, fwhm, {}, {}, {}};
+        TrialTruth t{file, header.width, header.height, fwhm, {}, {}, {}};
         if (truths.size() > 1) t.name += ", plane " + std::to_string(i + 1);
-        const auto first = cube.pixels.begin() + std::ptrdiff_t(i) * pixels;
-        t.image.assign(first, first + pixels);
+        const auto first = cube.begin() + std::ptrdiff_t(i) * pixels;
+        if (images) t.image.assign(first, first + pixels);
         t.units = checked(t.name, wanted(truths[i], zeropoint));
         t.stars = checked(t.name, wanted_stars(truths[i], zeropoint));
         all.push_back(std::move(t));

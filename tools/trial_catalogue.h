@@ -22,14 +22,15 @@ struct TrialTruth {
     std::string name;  ///< for messages: file, and plane
     int width = 0, height = 0;
     double fwhm = 0;           ///< px; PSF_FWHM of the header; 0: not there
-    std::vector<float> image;  ///< row-major
+    std::vector<float> image;  ///< row-major; empty: not asked for
     std::vector<Wanted> units, stars;
 };
 
 /// Of what `starblend simulate` wrote: a field, or the planes of a cube one after the other. Magnitudes are those of
 /// MAGZERO, GAIN or EXPTIME in its header; NaN without. Throws Error (Fault::input) naming file and row for values that
-/// are out of range.
-std::vector<TrialTruth> read_trial_truths(const std::string& file);
+/// are out of range. images: wanted too, all at once.
+std::vector<TrialTruth> read_trial_truths(const std::string& file, bool images);
+int count_trial_truths(const std::string& file);  ///< by its header alone
 
 /// catalogue: of ours (BLENDS), or of any program (foreign_catalogue.h). Throws Error (Fault::input) naming file and
 /// row for values that are out of range.

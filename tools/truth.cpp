@@ -1,6 +1,7 @@
 // Truth tables. 0.5 px between FITS and edge coordinates is added and taken away here and in catalogue.cpp alone.
 #include "tools/truth.h"
 
+#include <cmath>
 #include <numbers>
 #include <numeric>
 
@@ -109,8 +110,13 @@ std::vector<Truth> read_truths(const std::string& file) {
     std::int64_t first = 0;
     std::vector<Truth> truths(1);
     if (cube) {
-        const FitsImage image = read_cube(file);
-        first = std::int64_t(image.number_of("FIELD").value_or(0)), truths.resize(std::size_t(image.planes));
+        const FitsPlane image = describe_cube(file);
+        const double field = image.number_of("FIELD").value_or(0);
+        if (!(field >= 0 && field <= double(most_field) && field == std::floor(field)))
+            fail(Fault::input, file, ": FIELD = ", field, ": isn't a field's number");
+        if (image.planes > most_fields)
+            fail(Fault::input, file, ": NAXIS3 = ", image.planes, ": more than ", most_fields, " fields");
+        first = std::int64_t(field), truths.resize(std::size_t(image.planes));
     }
     const auto planes_of = [&](const Table& t) {  // which truth a row belongs to
         std::vector<std::size_t> planes(t.rows(), 0);

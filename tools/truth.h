@@ -19,7 +19,10 @@ Table truth_stars(const Truth& truth, const Exposure& exposure);
 /// GALAXIES: a row per galaxy, truth of the class `extended`.
 Table truth_galaxies(const std::vector<Galaxy>& galaxies);
 
-/// The same with a first column FIELD: which of a cube's fields the rows belong to.
+inline constexpr int most_fields = 1'000'000;  ///< of one run of simulate, and of a cube
+inline constexpr std::int64_t most_field = std::int64_t{1} << 53;  ///< FITS's numbers are read as doubles
+
+/// The same with a first column FIELD: which of a cube's fields the rows belong to, up to most_field.
 Table with_field(Table table, std::int64_t field);
 
 /// What `starblend simulate` wrote; TruthStar::source is the row. Throws Error (Fault::input) naming file and column,
