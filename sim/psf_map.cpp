@@ -14,9 +14,11 @@ template <class Draw>
 double for_each_node(std::span<const PointSource> sources, const PsfMap& psf, Draw&& draw) {
     const std::span<const Psf> nodes = psf.nodes();
     std::vector<std::vector<PointSource>> shares(nodes.size());
-    for (const PointSource& s : sources)
-        for (const LocalPsf::Part& part : psf.at(s.x, s.y).parts())
+    for (const PointSource& s : sources) {
+        const LocalPsf local = psf.at(s.x, s.y);
+        for (const LocalPsf::Part& part : local.parts())
             shares[std::size_t(part.psf - nodes.data())].push_back({s.x, s.y, part.weight * s.flux});
+    }
     double landed = 0;
     for (std::size_t i = 0; i < nodes.size(); ++i)
         if (!shares[i].empty()) landed += draw(nodes[i], shares[i]);
