@@ -108,7 +108,7 @@ namespace cuda {
 /// matter: sums have an order of their own, equal bits for any grid. Against the CPU's another one: results differ by
 /// what rounding does to the normal equations' solution.
 /// Overwritten: the pieces' stars, errors and results. Batches whose pieces have at most few_fit_stars stars run in a
-/// smaller kernel. Throws Error for extents that are out of range. Queued.
+/// smaller kernel, with bits of its own. Throws Error for extents that are out of range. Queued.
 void fit_stars(Stream, const FitBatch&, const FitExtent& most, std::byte* workspace);
 
 /// Bytes, 256-byte aligned; bounded however many pieces there are, but for one piece that alone needs more.

@@ -13,12 +13,10 @@ namespace {
 
 constexpr int most_own = 12, most_free = most_fit_stars;  // stars of a piece
 constexpr std::size_t at_once = 16384;                    // pieces
-constexpr double sees = 2.5, halo = 2, cell = 4;          // FWHM: pixels around a star, neighbours fitted along, cells
+constexpr double sees = 2.5, halo = 2;                    // FWHM: pixels around a star, neighbours fitted along
 constexpr double smallest_cell = 8;                       // px
 constexpr double stamp_loss = 1e-4;                       // of e^2, beyond the stamps that derivatives are taken on
 constexpr double farthest = 1e8;                          // px: boxes' edges, in integers later on
-constexpr int most_ranks = 16;                            // of units of a cell that wait for each other
-constexpr double unit_margin = 1;                         // FWHM around a unit's box that a choice looks at
 constexpr int pruning_rounds = 3, last_rounds = 10;       // each is a sweep; a blend sheds few of its stars one by one
 
 std::vector<PointSource> sources(const std::vector<FieldStar>& stars) {

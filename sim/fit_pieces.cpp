@@ -71,6 +71,13 @@ void PieceFit::fit(const FitScene& scene, const PieceQuestion& q) {
     require(q.results.size() == q.pieces.size() && (q.errors.empty() || q.errors.size() == q.stars.size()),
             "fit: ", q.results.size(), " results of ", q.pieces.size(), " pieces, ", q.errors.size(), " errors of ",
             q.stars.size(), " stars");
+    for (const FitPiece& p : q.pieces)
+        require(p.column >= 0 && p.row >= 0 && p.w >= 0 && p.h >= 0 &&
+                    p.column + std::int64_t{p.w} <= scene.image().width &&
+                    p.row + std::int64_t{p.h} <= scene.image().height && std::int64_t{p.w} * p.h <= INT32_MAX &&
+                    p.own >= 0 && p.own <= p.stars && p.parts >= 1 && p.parts <= int(std::size(p.table)),
+                "fit: a piece of ", p.w, "x", p.h, " px at ", p.column, ", ", p.row, ", ", p.own, " of ", p.stars,
+                " stars its own, its PSF of ", p.parts, " parts");
     for (const FitStar& s : q.stars)
         require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "fit: a star at ", s.x, ", ", s.y,
                 " of flux ", s.flux);

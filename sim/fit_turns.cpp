@@ -9,9 +9,9 @@
 namespace star {
 namespace {
 
-constexpr int most_ranks = 16;               // of units of a cell that wait for each other
-constexpr double unit_margin = 1;            // FWHM around a unit's box that a choice looks at
-constexpr std::size_t units_at_once = 4096;  // their pixels are held
+constexpr int most_ranks = 16;          // of units of a cell that wait for each other
+constexpr double unit_margin = 1;       // FWHM around a unit's box that a choice looks at
+constexpr double pixels_at_once = 2e6;  // of all units whose turn it is: they are held, some 50 bytes each
 
 // A unit's turn; units of one turn don't see each other. -1: none, its cell has had enough.
 std::vector<int> turns(std::span<const FitUnit> units, double side, int& count) {
@@ -111,8 +111,17 @@ void FieldFit::choose(std::span<const FitUnit> units) {
         std::vector<int> now;
         for (std::size_t i = 0; i < units.size(); ++i)
             if (turn[i] == t) now.push_back(int(i));
-        for (std::size_t from = 0; from < now.size(); from += units_at_once)
-            choose_among(units, std::span(now).subspan(from, std::min(units_at_once, now.size() - from)));
+        const double margin = 2 * unit_margin * scene_.fwhm();
+        const FitImage& image = scene_.image();
+        double pixels = 0;
+        for (std::size_t from = 0, i = 0; i < now.size(); ++i) {
+            const Box& b = units[std::size_t(now[i])].box;
+            pixels +=
+                std::min(b.width() + margin, double(image.width)) * std::min(b.height() + margin, double(image.height));
+            if (pixels < pixels_at_once && i + 1 < now.size()) continue;
+            choose_among(units, std::span(now).subspan(from, i + 1 - from));
+            from = i + 1, pixels = 0;
+        }
         show();
     }
 }

@@ -6,12 +6,6 @@ using namespace star::test;
 
 namespace {
 
-// Both forms sum in double, in different orders, and go the same way: results differ by what the normal equations'
-// solution makes of rounding. Of n parameters, each in units of its error, that is at most about n u kappa, u = 2^-53,
-// kappa the condition number of the equations scaled to a diagonal of ones: 8e8 for two stars 0.1 px apart through this
-// PSF with places, fluxes and sky free, which is the worst here: 7 u kappa = 7e-7.
-constexpr double apart = 1e-6;
-
 void compare(FitCase& c, const FitResult& want, const FitResult& got) {
     REQUIRE(want.results.size() == got.results.size());
     double worst = 0;
