@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
                                                            {"sim", {"kernels"}},
                                                            {"tools", {"kernels", "nn", "sim", "io"}},
                                                            {"bench", {"kernels", "nn", "sim", "io", "tools", "tests"}},
-                                                           {"tests", {"kernels", "nn", "sim", "io", "tools"}}};
+                                                           {"tests", {"kernels", "nn", "sim", "io", "tools", "bench"}}};
     const std::regex ours(R"re(^\s*#\s*include\s+"((\w+)/.*)".*)re"),
         any_quoted(R"re(^\s*#\s*include\s+"([^"]*)".*)re"), cuda(R"re(^\s*#\s*include\s+<(cuda|mma|cub|thrust).*)re"),
         device_clutter(R"re(^\s*#\s*if.*__CUDA.*)re");
