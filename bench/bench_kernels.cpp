@@ -1,8 +1,6 @@
 // The speed of the convolutions with the networks' own shapes, in percent of what could be done at most, measured in
 // turns with each: on a CPU multiply-adds that never leave the registers, on a GPU a large matrix product by cuBLAS.
 // And of what else a detector does, in percent of a copy's rate. Refuses to time a wrong result.
-#include <dlfcn.h>
-
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +15,7 @@
 #include "bench/cudnn.h"
 #include "bench/detection.h"
 #include "bench/layers.h"
+#include "bench/library.h"
 #include "bench/matrix_product.h"
 #include "bench/problem.h"
 #include "bench/timing.h"
@@ -163,12 +162,12 @@ void time_detection(Stream stream, const Options& options, std::vector<Detection
 void time_openblas(ThreadPool& pool, double seconds) {
     // It doesn't know the newest processors by name, and would fall back to code for old ones; a user's choice stands.
     if (pool.isa() != Isa::baseline) setenv("OPENBLAS_CORETYPE", pool.isa() >= Isa::avx512 ? "SkylakeX" : "Haswell", 0);
-    void* library = dlopen("libopenblas.so.0", RTLD_NOW);
+    const Library library({"libopenblas.so.0"});
     if (!library) return;
     using Sgemm =
         void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int, float, float*, int);
-    const auto sgemm = reinterpret_cast<Sgemm>(dlsym(library, "cblas_sgemm"));
-    const auto set_threads = reinterpret_cast<void (*)(int)>(dlsym(library, "openblas_set_num_threads"));
+    const auto sgemm = library.look_up<Sgemm>("cblas_sgemm");
+    const auto set_threads = library.look_up<void (*)(int)>("openblas_set_num_threads");
     if (!sgemm || !set_threads) return;
     set_threads(pool.threads());
     constexpr int n = 1536, row_major = 101, as_it_is = 111;

@@ -1,14 +1,13 @@
 // cuDNN's convolutions, to stand beside ours on a GPU. The library is opened when it is there; the project doesn't link
 // it.
 #pragma once
-#include <dlfcn.h>
-
 #include <array>
 #include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "bench/library.h"
 #include "bench/problem.h"
 
 namespace star::bench {
@@ -18,8 +17,7 @@ public:
     /// On a CPU, or where cuDNN isn't found or doesn't start, convolution() gives nothing.
     explicit Cudnn(Stream stream) : stream_(stream) {
         if (stream.device.kind != Device::Kind::cuda) return;
-        for (const char* name : {"libcudnn.so.9", "libcudnn.so.8", "libcudnn.so"})
-            if ((library_ = dlopen(name, RTLD_NOW))) break;
+        library_ = Library({"libcudnn.so.9", "libcudnn.so.8", "libcudnn.so"});
         if (!library_) return;
         try {
             if (find<int (*)(void**)>("cudnnCreate")(&handle_) != 0) handle_ = nullptr;
@@ -130,17 +128,16 @@ private:
 
     template <class F>
     F find(const char* name) const {
-        void* at = dlsym(library_, name);
-        require(at != nullptr, "cuDNN has no ", name);
-        return reinterpret_cast<F>(at);
+        return library_.find<F>(name);
     }
     void destroy(const char* name, void* p) const noexcept {
-        if (void* at = dlsym(library_, name)) reinterpret_cast<int (*)(void*)>(at)(p);
+        if (const auto destroy = library_.look_up<int (*)(void*)>(name)) destroy(p);
     }
     void call(const char* name, int status) const { require(status == 0, name, ": status ", status); }
 
     Stream stream_;
-    void *library_ = nullptr, *handle_ = nullptr;
+    Library library_;
+    void* handle_ = nullptr;
 };
 
 }  // namespace star::bench

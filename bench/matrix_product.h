@@ -1,10 +1,9 @@
 // The rate of a large matrix product on a GPU: what a convolution could reach there at most. By cuBLAS, which is opened
 // when it is there; the project doesn't link it.
 #pragma once
-#include <dlfcn.h>
-
 #include <vector>
 
+#include "bench/library.h"
 #include "kernels/device.h"
 #include "kernels/random.h"
 
@@ -15,12 +14,11 @@ public:
     /// On a CPU, or where cuBLAS isn't found, flops() is 0 and run() does nothing.
     explicit MatrixProduct(Stream stream) : stream_(stream) {
         if (stream.device.kind != Device::Kind::cuda) return;
-        for (const char* name : {"libcublas.so.13", "libcublas.so.12", "libcublas.so"})
-            if ((library_ = dlopen(name, RTLD_NOW))) break;
+        library_ = Library({"libcublas.so.13", "libcublas.so.12", "libcublas.so"});
         if (!library_) return;
-        const auto create = find<int (*)(void**)>("cublasCreate_v2");
-        const auto set_stream = find<int (*)(void*, void*)>("cublasSetStream_v2");
-        multiply_ = find<Multiply>("cublasGemmEx");
+        const auto create = library_.find<int (*)(void**)>("cublasCreate_v2");
+        const auto set_stream = library_.find<int (*)(void*, void*)>("cublasSetStream_v2");
+        multiply_ = library_.find<Multiply>("cublasGemmEx");
         require(create(&handle_) == 0 && set_stream(handle_, stream.handle) == 0, "cuBLAS doesn't start");
         std::vector<bf16> numbers(std::size_t(n) * n);  // zeros would draw less power, and run faster
         Random random(1, 0);
@@ -32,7 +30,7 @@ public:
         synchronize(stream);
     }
     ~MatrixProduct() {
-        if (handle_) find<int (*)(void*)>("cublasDestroy_v2")(handle_);
+        if (handle_) library_.find<int (*)(void*)>("cublasDestroy_v2")(handle_);
     }
     MatrixProduct(const MatrixProduct&) = delete;
     MatrixProduct& operator=(const MatrixProduct&) = delete;
@@ -54,15 +52,9 @@ private:
     static constexpr int n = 8192;
     using Multiply = int (*)(void*, int, int, int, int, int, const void*, const void*, int, int, const void*, int, int,
                              const void*, void*, int, int, int, int);
-    template <class F>
-    F find(const char* name) const {
-        void* at = dlsym(library_, name);
-        require(at != nullptr, "cuBLAS has no ", name);
-        return reinterpret_cast<F>(at);
-    }
-
     Stream stream_;
-    void *library_ = nullptr, *handle_ = nullptr;
+    Library library_;
+    void* handle_ = nullptr;
     Multiply multiply_ = nullptr;
     Buffer<bf16> a_, b_, c_;
 };
