@@ -88,7 +88,7 @@ struct ConvBlocks {
     ConvParts taps, parts;  // of the taps; of one tap's channels
     ConvBlocks(int taps, int channels)
         : channels(channels),
-          taps(taps, channels < conv_depth ? conv_depth / channels : 1, 1),
+          taps(taps, channels > 0 && channels < conv_depth ? conv_depth / channels : 1, 1),  // 0: a phase without taps
           parts(channels, conv_depth) {}
     int count() const { return taps.count() * parts.count(); }
     int tap(int block) const { return taps.first(block / parts.count()); }
