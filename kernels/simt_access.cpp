@@ -10,6 +10,18 @@ namespace {
         star::simt::plain_access(__builtin_return_address(0), reinterpret_cast<std::uintptr_t>(at), int(bytes), write);
 }
 
+template <class T>
+[[gnu::always_inline]] inline T added(T* at, T v) {
+    seen(at, sizeof v, true);
+    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);
+}
+
+template <class T>
+[[gnu::always_inline]] inline bool exchanged(T* at, T* expected, T v) {
+    seen(at, sizeof v, true);
+    return __atomic_compare_exchange_n(at, expected, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 }  // namespace
 
 extern "C" {
@@ -39,29 +51,19 @@ void __tsan_vptr_update(void*, void*) {}
 
 // What the dialect's atomics are made of: these calls stand instead of the instructions.
 std::uint32_t __tsan_atomic32_load(const std::uint32_t* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
-std::uint32_t __tsan_atomic32_fetch_add(std::uint32_t* at, std::uint32_t v, int) {
-    seen(at, sizeof v, true);
-    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);
-}
+std::uint32_t __tsan_atomic32_fetch_add(std::uint32_t* at, std::uint32_t v, int) { return added(at, v); }
 int __tsan_atomic32_compare_exchange_strong(std::uint32_t* at, std::uint32_t* expected, std::uint32_t v, int, int) {
-    seen(at, sizeof v, true);
-    return __atomic_compare_exchange_n(at, expected, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return exchanged(at, expected, v);
 }
-int __tsan_atomic32_compare_exchange_weak(std::uint32_t* at, std::uint32_t* expected, std::uint32_t v, int order,
-                                          int other) {
-    return __tsan_atomic32_compare_exchange_strong(at, expected, v, order, other);
+int __tsan_atomic32_compare_exchange_weak(std::uint32_t* at, std::uint32_t* expected, std::uint32_t v, int, int) {
+    return exchanged(at, expected, v);
 }
 std::uint64_t __tsan_atomic64_load(const std::uint64_t* at, int) { return __atomic_load_n(at, __ATOMIC_SEQ_CST); }
-std::uint64_t __tsan_atomic64_fetch_add(std::uint64_t* at, std::uint64_t v, int) {
-    seen(at, sizeof v, true);
-    return __atomic_fetch_add(at, v, __ATOMIC_SEQ_CST);
-}
+std::uint64_t __tsan_atomic64_fetch_add(std::uint64_t* at, std::uint64_t v, int) { return added(at, v); }
 int __tsan_atomic64_compare_exchange_strong(std::uint64_t* at, std::uint64_t* expected, std::uint64_t v, int, int) {
-    seen(at, sizeof v, true);
-    return __atomic_compare_exchange_n(at, expected, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return exchanged(at, expected, v);
 }
-int __tsan_atomic64_compare_exchange_weak(std::uint64_t* at, std::uint64_t* expected, std::uint64_t v, int order,
-                                          int other) {
-    return __tsan_atomic64_compare_exchange_strong(at, expected, v, order, other);
+int __tsan_atomic64_compare_exchange_weak(std::uint64_t* at, std::uint64_t* expected, std::uint64_t v, int, int) {
+    return exchanged(at, expected, v);
 }
 }

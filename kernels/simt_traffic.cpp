@@ -6,6 +6,26 @@
 
 namespace star::simt {
 
+namespace {
+constexpr std::int64_t Counters::*all_counters[] = {
+    &Counters::launches,        &Counters::blocks,          &Counters::copy_requests,  &Counters::copy_bytes,
+    &Counters::copy_sectors,    &Counters::copy_conflicts,  &Counters::matrix_loads,   &Counters::bank_conflicts,
+    &Counters::read_requests,   &Counters::read_sectors,    &Counters::write_requests, &Counters::write_sectors,
+    &Counters::shared_requests, &Counters::shared_conflicts};
+static_assert(sizeof(Counters) == sizeof(all_counters) / sizeof(*all_counters) * sizeof(std::int64_t));
+}  // namespace
+
+Counters& Counters::operator+=(const Counters& o) {
+    for (auto counter : all_counters) this->*counter += o.*counter;
+    return *this;
+}
+
+Counters Counters::operator-(const Counters& o) const {
+    Counters out = *this;
+    for (auto counter : all_counters) out.*counter -= o.*counter;
+    return out;
+}
+
 Watch::Watch() { ++watches; }
 Watch::~Watch() { --watches; }
 
