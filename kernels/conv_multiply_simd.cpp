@@ -43,15 +43,35 @@ struct Left {
     int rows, segments, length;
 };
 
-template <int rows, int vectors>
-[[gnu::always_inline]] inline void sum_tile(const Left& left, int first, const float* b, Sums<rows, vectors>& sums) {
+/// What a tile fetches from afar meanwhile: one line at a time, as more would wait for each other.
+struct Errands {
+    int rows;  // behind the tile's, up to a line's floats of them: what the next tile reads
+    int ends;  // rows of the tile: where they are written in the end
+};
+
+template <bool next, int rows, int vectors, class Written>
+[[gnu::always_inline]] inline void sum_tile(const Left& left, int first, Errands errands, Written written,
+                                            const float* b, Sums<rows, vectors>& sums) {
+    constexpr int line = 64 / sizeof(float);
     const float* const* at = left.at + first;
+    const float* a[rows];
+    const auto step = [&](std::int64_t d) __attribute__((always_inline)) {
+        if constexpr (next)
+            if (d % line < errands.rows) __builtin_prefetch(at[rows + d % line] + d / line * line);
+        add_products(sums, b, [&](int m) { return a[m][d]; });
+        b += vectors * lanes;
+    };
     for (int s = 0; s < left.segments; ++s, at += left.rows) {
-        const float* a[rows];
 #pragma GCC unroll 16
         for (int m = 0; m < rows; ++m) a[m] = at[m];
-        for (std::int64_t d = 0; d < left.length; ++d, b += vectors * lanes)
-            add_products(sums, b, [&](int m) { return a[m][d]; });
+        std::int64_t d = 0;
+        if (s == 0)
+            for (; d < errands.ends; ++d) {
+#pragma GCC unroll 3
+                for (int v = 0; v < vectors; ++v) __builtin_prefetch(written(d) + v * lanes, 1);
+                step(d);
+            }
+        for (; d < left.length; ++d) step(d);
     }
 }
 
@@ -96,28 +116,43 @@ void finish_some(const ConvProduct<T>& p, const float* sums, int wide, int rows,
 }
 
 template <int rows, int vectors, class T>
-void tile(const ConvProduct<T>& p, const float* b, int first, int column) {
-    if (p.out)  // what is written at the end is on its way meanwhile
-        for (int m = 0; m < rows; ++m) __builtin_prefetch(p.out + p.out_at[first + m] + column, 1);
+void tile(const ConvProduct<T>& p, const float* b, int first, int ahead, int column) {
     Sums<rows, vectors> sums;
     clear(sums);
-    sum_tile({p.at, p.rows, p.segments, p.length}, first, b, sums);
+    const Left left{p.at, p.rows, p.segments, p.length};
+    const auto written = [&](std::int64_t m) { return p.out + p.out_at[first + m] + column; };
+    const Errands errands{ahead, !p.out ? 0 : rows < p.length ? rows : p.length};
+    if (ahead > 0)
+        sum_tile<true>(left, first, errands, written, b, sums);
+    else
+        sum_tile<false>(left, first, errands, written, b, sums);
     if (p.columns - column >= vectors * lanes) return finish(p, sums, first, column);
     alignas(64) float buffer[rows * vectors * lanes];
     each<rows, vectors>([&](int m, int v) { store(buffer + (m * vectors + v) * lanes, sums.at[m][v]); });
     finish_some(p, buffer, vectors * lanes, rows, first, column);
 }
 
-/// Sums of a packed tile. ahead: fetches what the next panel reads.
-template <bool ahead, int rows, int vectors>
+/// Sums of a packed tile, and meanwhile on its way: where they go; if `next`, what the next panel reads.
+template <bool next, int rows, int vectors>
 [[gnu::always_inline]] inline void sum_packed(const ConvPackedProduct& p, int first, int column,
                                               Sums<rows, vectors>& sums) {
     const float* a = p.a + first / tile_rows * conv_tile_size(p.depth, tile_rows);
-    for (int d = 0; d < p.depth; ++d, a += tile_rows) {
+    const float* to = p.sum + first * p.stride + column;
+    const auto step = [&](int d) __attribute__((always_inline)) {
         const float* const b = p.b[d] + column;
-        if constexpr (ahead) __builtin_prefetch(b + vectors * lanes);
+        if constexpr (next)
+#pragma GCC unroll 3
+            for (int v = 0; v < vectors; ++v) __builtin_prefetch(b + (vectors + v) * lanes);
         add_products(sums, b, [&](int m) { return a[m]; });
+        a += tile_rows;
+    };
+    int d = 0;
+    for (const int ends = rows < p.depth ? rows : p.depth; d < ends; ++d, to += p.stride) {
+#pragma GCC unroll 3
+        for (int v = 0; v < vectors; ++v) __builtin_prefetch(to + v * lanes, 1);
+        step(d);
     }
+    for (; d < p.depth; ++d) step(d);
 }
 
 template <int rows, int vectors>
@@ -151,23 +186,14 @@ void tile_of(int count, const Where&... where) {
     tile<rows, vectors>(where...);
 }
 
-/// Fetches the rows [first, last) from afar.
-template <class T>
-void prefetch(const ConvProduct<T>& p, int first, int last) {
-    constexpr int line = 64 / sizeof(float);
-    for (int s = 0; s < p.segments; ++s)
-        for (int m = first; m < last; ++m)
-            for (int d = 0; d < p.length; d += line) __builtin_prefetch(p.at[s * p.rows + m] + d);
-}
-
 /// One panel: rows in tiles as equal as can be. While the first panel meets a tile, the next tile is on its way.
 template <int vectors, class T>
 void panel(const ConvProduct<T>& p, const float* b, int column) {
     const int tiles = (p.rows + rows_of(vectors) - 1) / rows_of(vectors);
     for (int i = 0, first = 0; i < tiles; ++i) {
         const int last = p.rows * (i + 1) / tiles;
-        if (column == 0 && i + 1 < tiles) prefetch(p, last, p.rows * (i + 2) / tiles);
-        tile_of<rows_of(vectors), vectors>(last - first, p, b, first, column);
+        const int ahead = column == 0 && i + 1 < tiles ? p.rows * (i + 2) / tiles - last : 0;
+        tile_of<rows_of(vectors), vectors>(last - first, p, b, first, ahead, column);
         first = last;
     }
 }

@@ -10,7 +10,8 @@ namespace {
 // outputs by one block of depth takes 108 KB, and the chunk's dy as much: both stay in the second-level cache.
 constexpr int most_pixels = 256, most_outputs = 108;
 constexpr int chunks_of_group = 4, least_chunks_grouped = 4;
-constexpr std::int64_t most_grouped_weights = 128 << 10;  // elements of dw of which each group has its own sum
+constexpr std::int64_t most_grouped_weights = 640 << 10;  // elements of dw of which each group has its own sum
+constexpr std::int64_t most_sums_at_once = 16 << 20;      // elements: 64 MB
 
 struct Worker {
     ConvPixel* pixels;
@@ -43,7 +44,9 @@ struct Plan {
     std::int64_t group_sums() const { return weights() + outputs; }
     int groups_of_image() const { return ceil_div(chunks.count(), chunks_of_group); }
     std::int64_t groups() const { return std::int64_t{grid.source.n} * groups_of_image(); }
-    int groups_at_once(int threads) const { return grouped ? int(std::min(groups(), std::int64_t{4} * threads)) : 0; }
+    int groups_at_once(int threads) const {
+        return grouped ? int(std::min({groups(), std::int64_t{4} * threads, most_sums_at_once / group_sums()})) : 0;
+    }
 
     Worker worker(Carve& from) const {
         const std::int64_t pixels = chunks.part;

@@ -1,6 +1,8 @@
 // The CPU's memory, and the choice between devices.
 #include "kernels/device.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <cstring>
 
@@ -10,8 +12,13 @@ namespace star {
 
 namespace cpu {
 void* allocate(std::size_t bytes) {
-    void* p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+    constexpr std::size_t huge = 2 << 20;
+    const bool large = bytes >= 4 * huge;
+    const std::size_t alignment = large ? huge : 256;
+    void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (!p) fail(Fault::device, "out of memory: ", bytes, " bytes wanted");
+    // Large pages, if the system has any: activations of many megabytes are read across their small pages.
+    if (large) madvise(p, bytes, MADV_HUGEPAGE);
     return p;
 }
 void release(void* p) noexcept { std::free(p); }
