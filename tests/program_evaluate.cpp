@@ -109,6 +109,19 @@ TEST_CASE("evaluate: a perfect catalogue of two fields") {
     scored = nlohmann::json::parse(folder.get("stdout.txt"));
     CHECK(scored.at("by_box").at("figures").at("missed (MDR)").at("value") < 0.5);
 
+    // Classes by the fit's count stand beside the network's, where it is known; a fit that found no star has none.
+    CHECK(!json.contains("by_box_fitted"));
+    auto blends = perfect_catalogue(read_truth(folder / "truth0.fits"));
+    for (Blend& b : blends) b.fitted = b.stars == 5 ? 7 : b.stars == 1 ? 0 : b.stars, b.stars = 1;
+    CatalogueInfo info;
+    info.fitted = true;
+    write_tables(folder / "fitted.fits", {}, {blends_table(blends, info)}, false);
+    REQUIRE(run(folder, "evaluate fitted.fits --truth truth0.fits --json fitted.json") == 0);
+    scored = nlohmann::json::parse(folder.get("fitted.json"));
+    CHECK(scored.at("by_box_fitted").at("figures").at("balanced accuracy").at("value") == 1);
+    CHECK(scored.at("by_box_fitted").at("figures").at("missed (MDR)").at("value") == 0);
+    CHECK(scored.at("by_box").at("figures").at("balanced accuracy").at("value") < 0.5);
+
     // Swapped truths score like chance; the exit code is still 0: a bad catalogue is no error.
     REQUIRE(run(folder, "evaluate found0.fits --truth truth1.fits --fwhm 2") == 0);
     CHECK(run(folder, pair + "--json scores.json") == 4);  // exists

@@ -1,6 +1,7 @@
 // Stars, as a user gets them: SOURCES beside BLENDS, pictures of the fit, forced photometry; and when there are none.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "io/fits_image.h"
@@ -52,6 +53,8 @@ TEST_CASE("sources: detect writes a row per star, linked to its unit, and what t
         CHECK(blend[i] >= 0);
         CHECK(blend[i] <= double(blends.size()));
     }
+    for (std::size_t i = 0; i < blends.size(); ++i)
+        CHECK(blends[i].fitted == std::count(blend.begin(), blend.end(), double(i + 1)));
     const FitsImage image = read_image(b / "field.fits"), model = read_image(b / "model.fits"),
                     rest = read_image(b / "rest.fits");
     double worst = 0;
@@ -68,7 +71,8 @@ TEST_CASE("sources: without a PSF there is no table, and no picture of one") {
     put_field(b);
     b.must("detect -q field.fits -o found.fits --psf none" + tiny);
     CHECK(b.get("found.fits").find("SOURCES") == std::string::npos);
-    CHECK(!read_blends(b / "found.fits").empty());
+    REQUIRE(!read_blends(b / "found.fits").empty());
+    CHECK(read_blends(b / "found.fits")[0].fitted == -1);
     b.refused("detect -q field.fits -o none.fits --psf none --residual rest.fits" + tiny, 2, {"--residual", "--psf"});
     b.refused("detect -q field.fits -o none.fits --psf nothing.fits" + tiny, 3, {"nothing.fits"});
     b.refused("detect -q field.fits -o a.fits --residual a.fits" + tiny, 2, {"a.fits", "two outputs"});

@@ -86,6 +86,9 @@ Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info) 
                  floats([](auto& b) { return b.expected_stars(); })});
     c.push_back({"P_BKG", "", "probability that nothing is there: 1 - SCORE", "stat.probability", "F6.4",
                  floats([](auto& b) { return 1 - b.score; })});
+    if (info.fitted)
+        c.push_back({"NSTARS_FIT", "", "number of its stars in SOURCES", "meta.number", "I4",
+                     ints([](auto& b) { return b.fitted; })});
     for (int k = 0; k < classes_in_catalogue; ++k)
         c.push_back({fmt::format("P{}", k + 1), "",
                      fmt::format("probability of {}{} stars, given a unit", k + 1,
@@ -124,7 +127,8 @@ std::vector<Blend> read_blends(const std::string& file) {
         return t.find(column) ? t.numbers(column) : std::vector<double>(x.size(), std::nan(""));
     };
     const auto flux = optional("FLUX"), flux_error = optional("FLUXERR"), mag = optional("MAG"),
-               mag_error = optional("MAGERR"), background = optional("BACKGROUND"), flags = optional("FLAGS");
+               mag_error = optional("MAGERR"), background = optional("BACKGROUND"), flags = optional("FLAGS"),
+               fitted = optional("NSTARS_FIT");
     constexpr double half = fits_minus_edge;
     std::vector<Blend> blends(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -136,6 +140,7 @@ std::vector<Blend> read_blends(const std::string& file) {
         b.stars = int(stars[i]);
         b.score = score[i];
         for (int k = 0; k < classes_in_catalogue; ++k) b.p[k] = p[std::size_t(k)][i];
+        b.fitted = fitted[i] >= 0 && fitted[i] <= 0x7fffffff ? int(fitted[i]) : -1;
         b.flux = flux[i], b.flux_error = flux_error[i], b.magnitude = mag[i], b.magnitude_error = mag_error[i],
         b.background = background[i];
         b.flags = flags[i] >= 0 && flags[i] <= 0x7fffffff ? std::int32_t(flags[i]) : 0;

@@ -44,6 +44,7 @@ struct Blend {
     int stars = 1;                              ///< the likeliest number; 5 = five or more
     double score = 0;                           ///< that there is a unit
     double p[classes_in_catalogue] = {};        ///< given a unit, that it holds 1 ... 5+ stars; sum 1
+    int fitted = -1;                            ///< stars that the fit found in it; -1: none were fitted
     double flux = 0, flux_error = 0;            ///< above the background, in the box; image units; error NaN if unknown
     double magnitude = 0, magnitude_error = 0;  ///< NaN where undefined
     double background = 0;                      ///< image units per pixel
@@ -56,6 +57,7 @@ struct CatalogueInfo {
     std::string flux_unit;         ///< BUNIT, or empty
     std::string magnitude_system;  ///< "AB", ...; empty: no magnitudes
     int extension = 0;             ///< EXT_NUMBER: the image's HDU
+    bool fitted = false;           ///< NSTARS_FIT column: stars were fitted
 };
 
 Table blends_table(const std::vector<Blend>& blends, const CatalogueInfo& info);

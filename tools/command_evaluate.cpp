@@ -1,4 +1,5 @@
 // starblend evaluate: scores of catalogues against their truth, or of a model on fields simulated for the purpose.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -123,7 +124,7 @@ Trial simulate_and_detect(const Options& o, const Common& common, Console& conso
             oracle.add(consult_oracle(pool, tried->field, simulator.psf(), simulator.exposure(),
                                       {setup.truth.rules.contrast, 0}),
                        tried->scored);
-        if (o.stars) trial.stars.push_back(fitted_stars(stream, tried->field, tried->detections, simulator));
+        if (o.stars) trial.stars.push_back(fitted_stars(stream, *tried, simulator));
         const auto galaxies = wanted_galaxies(tried->field, simulator, setup.instrument.pixel_scale);
         const double edge = MatchRule().edge;
         trial.galaxies.add(tally_galaxies(tried->scored, tried->scored.found, galaxies, edge));
@@ -153,10 +154,28 @@ void add_part(ScoreReport& report, const std::vector<ScoredField>& fields, const
     report.parts.push_back({key, std::move(title), rule, evaluate(fields, rule, seed)});
 }
 
+// The same detections with the number of stars that the fit found for a class; none, if it isn't known everywhere.
+// Where the fit found no star, the network's class remains.
+std::vector<ScoredField> by_fit(std::vector<ScoredField> fields) {
+    bool any = false;
+    for (ScoredField& field : fields)
+        for (Found& f : field.found) {
+            if (f.fitted < 0) return {};
+            any = true;
+            f.chances = {};
+            if (f.fitted > 0) f.label = std::min(f.fitted, classes_scored) - 1;
+            f.expected_stars = f.fitted;
+        }
+    return any ? fields : std::vector<ScoredField>{};
+}
+
 void add_box_parts(ScoreReport& report, const Trial& trial, std::uint64_t seed) {
     MatchRule rule;
     add_part(report, trial.fields, rule, "by_box",
              fmt::format("By box: IoU >= {:g}, one to one, in order of score", rule.least_iou), seed);
+    if (const auto fitted = by_fit(trial.fields); !fitted.empty())
+        add_part(report, fitted, rule, "by_box_fitted",
+                 "By box, a unit's class being the number of stars that the fit found in it", seed);
     std::size_t soft = 0;
     std::vector<ScoredField> certain = trial.fields;
     for (ScoredField& f : certain)

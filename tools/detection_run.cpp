@@ -173,12 +173,13 @@ std::vector<Card> DetectionRun<T>::cards(const ImageFound& found) const {
 template <class T>
 CatalogueInfo DetectionRun<T>::info() const {
     const auto& wcs = observation_.wcs;
-    return {wcs ? &*wcs : nullptr, observation_.flux_unit, observation_.magnitude_system, image_.number};
+    return {wcs ? &*wcs : nullptr, observation_.flux_unit, observation_.magnitude_system, image_.number,
+            psf_.has_value()};
 }
 
 template <class T>
 Catalogue DetectionRun<T>::catalogue(const ImageFound& found) const {
-    Table table = blends_table(found.rows.blends, info());
+    Table table = blends_table(counted(found.rows.blends, found.rows.sources), info());
     if (!observation_.magnitude_system.empty())
         table.cards.push_back({"MAGSYS", observation_.magnitude_system, "of MAG"});
     Catalogue catalogue{cards(found), {std::move(table)}};

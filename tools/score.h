@@ -26,6 +26,7 @@ struct Found {
     double expected_stars = 1;     ///< sum of k p_k
     ClassChances chances{};        ///< p_k, given that it is a unit; sum 1; all 0 if not known
     double magnitude = not_known;  ///< of the whole unit; NaN if not known
+    int fitted = -1;               ///< stars that a fit found in it; -1: not known
 };
 
 /// A row of the truth.

@@ -68,6 +68,13 @@ std::vector<FitUnit> fit_units(const std::vector<Blend>& blends) {
     return units;
 }
 
+std::vector<Blend> counted(std::vector<Blend> blends, const std::vector<Source>& sources) {
+    for (Blend& b : blends) b.fitted = 0;
+    for (const Source& s : sources)
+        if (s.blend > 0) ++blends[std::size_t(s.blend) - 1].fitted;
+    return blends;
+}
+
 std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const Observation& o) {
     const FitScene& scene = fit.scene();
     const std::vector<StarQuality> quality = star_quality(scene, fit.stars());

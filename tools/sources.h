@@ -52,6 +52,9 @@ std::vector<Source> sources_of(const FieldFit& fit, const FitInput& input, const
 /// upper_limits: adds LIMIT3, the flux that three standard errors above the larger of 0 and FLUX_PSF are.
 Table sources_table(const std::vector<Source>& sources, const CatalogueInfo& info, bool upper_limits = false);
 
+/// The units with the number of their stars.
+std::vector<Blend> counted(std::vector<Blend> blends, const std::vector<Source>& sources);
+
 /// Units for a fit.
 std::vector<FitUnit> fit_units(const std::vector<Blend>& blends);
 

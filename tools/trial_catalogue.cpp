@@ -53,7 +53,7 @@ std::vector<Found> read_own(const std::string& file) {
         if (!sensible(b.box, b.x, b.y) || !(b.score >= 0 && b.score <= 1) || !chances)
             fail(Fault::input, file, ": BLENDS: row ", i + 1,
                  ": a place that isn't finite, or SCORE or P1...P5 outside 0...1");
-        f.magnitude = b.magnitude;
+        f.magnitude = b.magnitude, f.fitted = b.fitted;
         rows.push_back(f);
     }
     return rows;

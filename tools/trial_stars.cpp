@@ -6,11 +6,10 @@
 #include "tools/plate_detection.h"
 #include "tools/sources.h"
 #include "tools/star_fit.h"
-#include "tools/trial_fields.h"
 
 namespace star {
-ScoredField fitted_stars(Stream stream, const Field& field, const Detections& detections,
-                         const FieldSimulator& simulator) {
+ScoredField fitted_stars(Stream stream, TriedField& tried, const FieldSimulator& simulator) {
+    const Field& field = tried.field;
     const Exposure& e = simulator.exposure();
     Observation o;
     o.image.width = field.width, o.image.height = field.height, o.image.pixels = field.image;
@@ -18,11 +17,14 @@ ScoredField fitted_stars(Stream stream, const Field& field, const Detections& de
     for (std::uint8_t& m : o.mask) m = m ? pixel_saturated : 0;
     o.noise = noise_of(e);
     const StarOptions defaults;
-    const FitInput input(o, detections.sky, e.drizzle_sigma, usual_psf_error);
+    const FitInput input(o, tried.detections.sky, e.drizzle_sigma, usual_psf_error);
     FieldFit fit(stream, input.image(), simulator.psf(), defaults.limits);
     std::vector<FitUnit> units;
-    for (const Detection& d : detections.units) units.push_back({d.box, class_chances(d)});
+    for (const Detection& d : tried.detections.units) units.push_back({d.box, class_chances(d)});
     fit.find(units);
+    for (Found& f : tried.scored.found) f.fitted = 0;
+    for (const FieldStar& s : fit.stars())
+        if (s.unit >= 0) ++tried.scored.found[std::size_t(s.unit)].fitted;
 
     const double electron = magnitude(1, e);
     ScoredField out{field.width, field.height, {}, wanted_stars(field.truth, electron)};
