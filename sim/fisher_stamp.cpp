@@ -7,6 +7,11 @@
 #include "kernels/psf_spline.h"
 
 namespace star {
+
+const FisherKernels& fisher_kernels(Isa isa) {
+    return of_isa(isa, baseline::fisher_kernels, avx2::fisher_kernels, avx512::fisher_kernels);
+}
+
 namespace {
 
 // Derivatives of the four B-spline weights by the star's offset.
@@ -85,27 +90,20 @@ FisherTaps FisherStamp::taps(double x, double y) const {
     return t;
 }
 
+FisherPart FisherStamp::part(const FisherTaps& taps, int column, int row) const {
+    FisherPart p{};
+    p.taps = &taps, p.table_stride = psf_.stride(), p.by_place = 1;
+    p.table = coefficients() + (row - radius_) * psf_.stride() + column - radius_;
+    return p;
+}
+
+// The same bits on every processor: verdicts of truth tables hang on them.
 void FisherStamp::fill(double x, double y, double* out) const {
     const FisherTaps t = taps(x, y);
-    const int n = side();
-    for (int row = 0; row < n; ++row) {
-        double *by_x = out + std::size_t(row) * 3 * std::size_t(n), *by_y = by_x + n, *value = by_y + n;
-        std::fill_n(by_x, 3 * n, 0.0);
-        for (int i = 0; i < 4; ++i) {
-            const float* line = coefficients() + (t.at_y[i] + (row - radius_) * psf_.stride() - radius_);
-            const float *a = line + t.at_x[0], *b = line + t.at_x[1], *c = line + t.at_x[2], *d = line + t.at_x[3];
-            const double wy = t.y[i];
-            for (int col = 0; col < n; ++col) {
-                const double along = t.x[0] * double(a[col]) + t.x[1] * double(b[col]) + t.x[2] * double(c[col]) +
-                                     t.x[3] * double(d[col]);
-                const double slope = t.dx[0] * double(a[col]) + t.dx[1] * double(b[col]) + t.dx[2] * double(c[col]) +
-                                     t.dx[3] * double(d[col]);
-                value[col] += wy * along;
-                by_x[col] += wy * slope;
-                by_y[col] += t.dy[i] * along;
-            }
-        }
-    }
+    FisherPart p = part(t, 0, 0);
+    p.rows = p.columns = side();
+    p.out = out, p.plane = side(), p.line = 3 * side();
+    fisher_kernels(Isa::baseline).slopes(p);
 }
 
 }  // namespace star

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/fisher.h"
+#include "sim/fisher_simd.h"
 #include "sim/psf_map.h"
 
 namespace star {
@@ -28,6 +28,9 @@ public:
     void fill(double x, double y, double* out) const;
     /// What fill() needs of a star's place, for kernels that sum pixels without keeping stamps.
     FisherTaps taps(double x, double y) const;
+    /// Of a stamp with these taps, the part that begins at its pixel (column, row). How large that is, and where it
+    /// goes, is still to be said.
+    FisherPart part(const FisherTaps& taps, int column, int row) const;
     /// The largest sum of e^2 over pixels at any sub-pixel place (sampled in steps of 1/8 px), of the first PSF.
     double sharpest() const { return sharpest_; }
 

@@ -59,12 +59,12 @@ void GroupFit::errors(const FitPixels& p, std::span<const FitStar> stars, std::s
                       std::span<FitErrors> out) {
     require(kernel.size() % 2 == 1 && out.size() <= stars.size(), "fit: ", out.size(), " errors of ", stars.size(),
             " stars, a kernel of ", kernel.size());
-    fill(p, stars);
-    overlap_matrix(patches_, p.weight.data(), p.w, normal_);
     factor_ = normal_;
-    cholesky(factor_);
+    cholesky(sums_of_, factor_, diagonal_);
     const bool correlated = kernel.size() > 1;
     if (correlated) {
+        if (!at_result_) fill(p, stars, window_, planes());
+        at_result_ = true;
         Blur blur(p, kernel);
         seen_.clear();
         std::size_t size = 0;
@@ -78,25 +78,21 @@ void GroupFit::errors(const FitPixels& p, std::span<const FitStar> stars, std::s
             seen_[i].first = to;
             for (int k = 0; k < patches_[i].planes; ++k, to += seen_[i].plane) blur(patches_[i], k, seen_[i], to);
         }
-        overlap_matrix(seen_, p.variance.data(), p.w, noise_);
+        overlap_matrix(sums_of_, seen_, p.variance.data(), p.w, weighed_, noise_);
     }
     const auto variance = [&](int k) -> double {
         if (!(normal_(k, k) > 0)) return NAN;
         solution_.assign(std::size_t(factor_.n), 0.0);
         solution_[std::size_t(k)] = 1;
-        solve_cholesky(factor_, solution_);
-        if (!correlated) return solution_[std::size_t(k)];
-        double sum = 0;
-        for (int i = 0; i < noise_.n; ++i) {
-            sum += noise_(i, i) * solution_[std::size_t(i)] * solution_[std::size_t(i)];
-            for (int j = i + 1; j < noise_.n; ++j)
-                sum += 2 * noise_(i, j) * solution_[std::size_t(i)] * solution_[std::size_t(j)];
-        }
-        return sum;
+        sums_of_.solve(factor_.at.data(), factor_.n, k, solution_.data());
+        return correlated ? sums_of_.form(noise_.at.data(), noise_.n, solution_.data()) : solution_[std::size_t(k)];
     };
-    for (std::size_t i = 0; i < out.size(); ++i)
-        out[i] = {std::sqrt(variance(3 * int(i))), std::sqrt(variance(3 * int(i) + 1)),
-                  std::sqrt(variance(3 * int(i) + 2))};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const int k = planes() * int(i);
+        out[i].flux = std::sqrt(variance(k + planes() - 1));
+        out[i].x = limits_.moves ? std::sqrt(variance(k)) : NAN;
+        out[i].y = limits_.moves ? std::sqrt(variance(k + 1)) : NAN;
+    }
 }
 
 }  // namespace star

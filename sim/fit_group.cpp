@@ -8,118 +8,114 @@
 #include "kernels/fit_rules.h"
 
 namespace star {
-namespace {
-
-// The stamp's rectangle of a star, cut to the pixels.
-FitPatch patch_of(const FitStar& s, int radius, const FitPixels& p, const double* stamp) {
-    const fit_rules::Square a = fit_rules::square_of(s.x, s.y, radius, p);
-    const int side = 2 * radius + 1;
-    FitPatch patch{a.x0, a.y0, a.w(), a.h(), stamp, 3, side, 3 * side};
-    patch.first += std::ptrdiff_t(a.y0 - a.bottom) * patch.line + (a.x0 - a.left);
-    return patch;
-}
-
-}  // namespace
-
 void FitPixels::resize(int width, int height) {
     w = width, h = height;
     const std::size_t size = std::size_t(w) * std::size_t(h);
     light.assign(size, 0), weight.assign(size, 0), variance.assign(size, 1);
 }
 
-// Stamps of derivatives by x, y and flux, and the sky's plane of ones, as patches.
-void GroupFit::fill(const FitPixels& p, std::span<const FitStar> stars) {
-    const int radius = stamp_.radius();
-    const std::size_t side = std::size_t(stamp_.side()), size = 3 * side * side;
-    stamps_.resize(size * stars.size());
-    patches_.clear();
-    for (std::size_t i = 0; i < stars.size(); ++i) {
-        double* stamp = stamps_.data() + i * size;
-        patches_.push_back(patch_of(stars[i], radius, p, stamp));
-        if (patches_.back().w == 0 || patches_.back().h == 0) continue;  // perhaps no pixel of an image's
-        stamp_.fill(stars[i].x, stars[i].y, stamp);
-        const double by_place = limits_.moves ? stars[i].flux : 0;
-        for (std::size_t row = 0; row < side; ++row)
-            for (std::size_t k = 0; k < 2 * side; ++k) stamp[3 * side * row + k] *= by_place;
-    }
-    ones_.assign(std::size_t(p.w) * std::size_t(p.h), 1.0);
-    patches_.push_back({0, 0, p.w, p.h, ones_.data(), 1, 0, p.w});
+GroupFit::Window GroupFit::weighty(const FitPixels& p) {
+    Window w{p.w, 0, p.h, 0};
+    for (int y = 0; y < p.h; ++y)
+        for (int x = 0; x < p.w; ++x)
+            if (p.weight[std::size_t(y) * std::size_t(p.w) + std::size_t(x)] > 0) {
+                w.x0 = std::min(w.x0, x), w.x1 = std::max(w.x1, x + 1);
+                w.y0 = std::min(w.y0, y), w.y1 = y + 1;
+            }
+    return w.x0 < w.x1 ? w : Window{};
 }
 
-double GroupFit::evaluate(const FitPixels& p, std::span<const FitStar> stars, double sky) {
-    fill(p, stars);
-    residual_ = p.light;
-    for (double& r : residual_) r -= sky;
+// Stamps of derivatives by x, y and flux (or by flux alone), and the sky's plane of ones, as patches, as far as they
+// lie in the window.
+void GroupFit::fill(const FitPixels& p, std::span<const FitStar> stars, const Window& window, int planes) {
+    const int radius = stamp_->radius();
+    const std::size_t room = std::size_t(planes) * std::size_t(stamp_->side()) * std::size_t(stamp_->side());
+    stamps_.resize(std::max(stamps_.size(), room * stars.size()));
+    patches_.clear();
     for (std::size_t i = 0; i < stars.size(); ++i) {
-        const FitPatch& a = patches_[i];
-        for (int y = 0; y < a.h; ++y) {
-            const double* e = a.first + 2 * a.plane + y * a.line;
-            double* r = residual_.data() + std::ptrdiff_t(a.y0 + y) * p.w + a.x0;
-            for (int x = 0; x < a.w; ++x) r[x] -= stars[i].flux * e[x];
-        }
+        const FitStar& s = stars[i];
+        const fit_rules::Square a = fit_rules::square_of(s.x, s.y, radius, p);
+        const int x0 = std::max(a.x0, window.x0), x1 = std::min(a.x1, window.x1);
+        const int y0 = std::max(a.y0, window.y0), y1 = std::min(a.y1, window.y1);
+        patches_.push_back({0, 0, 0, 0, stamps_.data(), planes, 0, 0});
+        if (x0 >= x1 || y0 >= y1) continue;  // perhaps no pixel of an image's
+        const FisherTaps taps = stamp_->taps(s.x, s.y);
+        FisherPart part = stamp_->part(taps, x0 - a.left, y0 - a.bottom);
+        part.columns = x1 - x0, part.rows = y1 - y0, part.by_place = s.flux;
+        part.out = stamps_.data() + i * room;
+        part.line = part.columns, part.plane = std::ptrdiff_t(part.columns) * part.rows;
+        (planes == 3 ? stamps_of_.slopes : stamps_of_.light)(part);
+        patches_.back() = {x0, y0, part.columns, part.rows, part.out, planes, part.plane, part.line};
     }
+    ones_.resize(std::max(ones_.size(), std::size_t(p.w)), 1.0);
+    patches_.push_back({window.x0, window.y0, window.x1 - window.x0, window.y1 - window.y0, ones_.data(), 1, 0, 0});
+}
+
+// Of the stars as they were filled last, with these fluxes.
+double GroupFit::evaluate(const FitPixels& p, std::span<const FitStar> stars, double sky) {
+    residual_.resize(light_.size()), pull_.resize(light_.size());
+    for (std::size_t i = 0; i < light_.size(); ++i) residual_[i] = light_[i] - sky;
+    for (std::size_t i = 0; i < stars.size(); ++i) sums_of_.add(patches_[i], -stars[i].flux, residual_.data(), p.w);
+    for (std::size_t i = 0; i < light_.size(); ++i) pull_[i] = p.weight[i] * residual_[i];
     double chi2 = 0;
-    for (std::size_t i = 0; i < residual_.size(); ++i)
-        if (p.weight[i] > 0) chi2 += p.weight[i] * residual_[i] * residual_[i];
+    sums_of_.meet({pull_.data(), residual_.data(), 1, 1, 0, 0, 0, 0, 1, int(light_.size())}, &chi2);
     return chi2;
 }
 
-void GroupFit::normal_equations(const FitPixels& p) {
-    overlap_matrix(patches_, p.weight.data(), p.w, normal_);
-    gradient_.clear();
-    for (const FitPatch& a : patches_)
-        for (int k = 0; k < a.planes; ++k) {
-            double sum = 0;
-            for (int y = 0; y < a.h; ++y) {
-                const double* f = a.first + k * a.plane + y * a.line;
-                const std::size_t from = std::size_t(a.y0 + y) * std::size_t(p.w) + std::size_t(a.x0);
-                for (int x = 0; x < a.w; ++x) {
-                    const double w = p.weight[from + std::size_t(x)];
-                    if (w > 0) sum += w * f[x] * residual_[from + std::size_t(x)];
-                }
-            }
-            gradient_.push_back(sum);
-        }
+void GroupFit::normal_equations(const FitPixels& p, bool same_stamps) {
+    if (!same_stamps) overlap_matrix(sums_of_, patches_, p.weight.data(), p.w, weighed_, normal_);
+    overlap_image(sums_of_, patches_, pull_.data(), p.w, gradient_);
 }
 
 // One damped step. False if there is none to make: converged, or no smaller step helps.
 bool GroupFit::step(const FitPixels& p, std::span<FitStar> stars, double& lambda, GroupResult& result) {
     factor_ = normal_;
     for (int k = 0; k < factor_.n; ++k) factor_(k, k) *= 1 + lambda;
-    cholesky(factor_);
+    cholesky(sums_of_, factor_, diagonal_);
     solution_ = gradient_;
-    solve_cholesky(factor_, solution_);
+    sums_of_.solve(factor_.at.data(), factor_.n, 0, solution_.data());
     double promised = 0;
     for (std::size_t k = 0; k < solution_.size(); ++k) promised += gradient_[k] * solution_[k];
     result.converged = fit_rules::settled(limits_, promised, result.chi2, lambda);
     if (result.converged) return false;
     trial_.assign(stars.begin(), stars.end());
     for (std::size_t i = 0; i < stars.size(); ++i) {
-        trial_[i].x = fit_rules::moved(limits_, stars[i].x, solution_[3 * i], start_[i].x);
-        trial_[i].y = fit_rules::moved(limits_, stars[i].y, solution_[3 * i + 1], start_[i].y);
-        trial_[i].flux += solution_[3 * i + 2];
+        const double* by = solution_.data() + std::size_t(planes()) * i;
+        trial_[i].flux += by[planes() - 1];
+        if (!limits_.moves) continue;
+        trial_[i].x = fit_rules::moved(limits_, stars[i].x, by[0], start_[i].x);
+        trial_[i].y = fit_rules::moved(limits_, stars[i].y, by[1], start_[i].y);
     }
+    if (limits_.moves) fill(p, trial_, window_, 3);
     const double sky = result.sky + solution_.back(), chi2 = evaluate(p, trial_, sky);
     ++result.iterations;
     const fit_rules::Verdict verdict = fit_rules::judge(limits_, result.chi2, chi2, lambda);
     result.converged = verdict.converged;
+    at_result_ = verdict.taken || !limits_.moves;
     if (verdict.taken) {
         std::copy(trial_.begin(), trial_.end(), stars.begin());
         result.sky = sky, result.chi2 = chi2;
-        normal_equations(p);
+        normal_equations(p, !limits_.moves);
     }
     return verdict.goes_on;
 }
 
-GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars) {
+GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars, bool drawn) {
     GroupResult result;
     for (double w : p.weight) result.pixels += w > 0;
     for (const FitStar& s : stars)
         require(std::isfinite(s.x) && std::isfinite(s.y) && std::isfinite(s.flux), "fit: a star at ", s.x, ", ", s.y,
                 " of flux ", s.flux);
     start_.assign(stars.begin(), stars.end());
+    window_ = weighty(p);
+    fill(p, stars, window_, planes());
+    at_result_ = true;
+    light_.resize(p.light.size());
+    for (std::size_t i = 0; i < light_.size(); ++i) light_[i] = p.weight[i] > 0 ? p.light[i] : 0;
+    if (drawn)
+        for (std::size_t i = 0; i < stars.size(); ++i) sums_of_.add(patches_[i], stars[i].flux, light_.data(), p.w);
     result.chi2 = evaluate(p, stars, 0);
-    normal_equations(p);
+    normal_equations(p, false);
     if (!result.pixels) return result;
     double lambda = fit_rules::first_lambda;
     for (result.iterations = 1; result.iterations < limits_.iterations;)
@@ -128,15 +124,10 @@ GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars) {
 }
 
 void GroupFit::add(FitPixels& p, std::span<const FitStar> stars, double factor) {
-    fill(p, stars);
-    for (std::size_t i = 0; i < stars.size(); ++i) {
-        const FitPatch& a = patches_[i];
-        for (int y = 0; y < a.h; ++y) {
-            const double* e = a.first + 2 * a.plane + y * a.line;
-            double* to = p.light.data() + std::ptrdiff_t(a.y0 + y) * p.w + a.x0;
-            for (int x = 0; x < a.w; ++x) to[x] += factor * stars[i].flux * e[x];
-        }
-    }
+    fill(p, stars, {0, p.w, 0, p.h}, 1);
+    at_result_ = false;
+    for (std::size_t i = 0; i < stars.size(); ++i)
+        sums_of_.add(patches_[i], factor * stars[i].flux, p.light.data(), p.w);
 }
 
 }  // namespace star

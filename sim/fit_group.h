@@ -21,14 +21,19 @@ struct FitPixels : FitRectangle {
 /// Weighted least squares of light = sky + sum of flux e(x - star) (e: sim/psf.h), by Levenberg-Marquardt with
 /// Marquardt's scaling and the PSF spline's own derivatives. Weights are the caller's and fixed: with weights from the
 /// model (not from the noisy pixels) the fixed point solves the Poisson likelihood's equations and is unbiased.
-/// A star is cut to FisherStamp's square around it. Holds scratch memory: one per thread. Deterministic.
+/// A star is cut to FisherStamp's square around it. Holds scratch memory: one per thread. Deterministic on one
+/// instruction set; between them results agree but for rounding.
 class GroupFit {
 public:
-    GroupFit(const FisherStamp& stamp, const GroupLimits& limits) : stamp_(stamp), limits_(limits) {}
+    explicit GroupFit(Isa isa) : stamps_of_(fisher_kernels(isa)), sums_of_(fit_kernels(isa)) {}
+    GroupFit(const FisherStamp& stamp, const GroupLimits& limits, Isa isa) : GroupFit(isa) { use(stamp, limits); }
+
+    /// From now on with these; keeps a reference to the stamp.
+    void use(const FisherStamp& stamp, const GroupLimits& limits) { stamp_ = &stamp, limits_ = limits; }
 
     /// `stars`: starting values, replaced by the fit. Any number of them, none included; no pixel with weight leaves
-    /// them as they are, unconverged.
-    GroupResult fit(const FitPixels& pixels, std::span<FitStar> stars);
+    /// them as they are, unconverged. drawn: `light` lacks their light, which is put back first.
+    GroupResult fit(const FitPixels& pixels, std::span<FitStar> stars, bool drawn = false);
 
     /// Standard errors of the first out.size() stars of those that fit() has just solved for, at the result and the
     /// same pixels: the square roots of the diagonal of H^-1 M H^-1, H = J^T W J. J: derivatives; W: weights; M = J^T W
@@ -42,15 +47,26 @@ public:
     void add(FitPixels& pixels, std::span<const FitStar> stars, double factor);
 
 private:
+    // Of the pixels' rectangle: [x0, x1) x [y0, y1).
+    struct Window {
+        int x0, x1, y0, y1;
+    };
+    static Window weighty(const FitPixels& pixels);
+    int planes() const { return limits_.moves ? 3 : 1; }  // of a star
+    void fill(const FitPixels& pixels, std::span<const FitStar> stars, const Window& window, int planes);
     double evaluate(const FitPixels& pixels, std::span<const FitStar> stars, double sky);
-    void normal_equations(const FitPixels& pixels);
+    void normal_equations(const FitPixels& pixels, bool same_stamps);
     bool step(const FitPixels& pixels, std::span<FitStar> stars, double& lambda, GroupResult& result);
-    void fill(const FitPixels& pixels, std::span<const FitStar> stars);
 
-    const FisherStamp& stamp_;
+    const FisherKernels& stamps_of_;
+    const FitKernels& sums_of_;
+    const FisherStamp* stamp_ = nullptr;
     GroupLimits limits_;
+    Window window_{};         // holds all pixels with weight
+    bool at_result_ = false;  // whether the stamps are those of the result
     std::vector<FitStar> start_, trial_;
-    std::vector<double> stamps_, residual_, ones_, gradient_, solution_, blurred_;
+    // pull_: weight times residual. weighed_, diagonal_: scratch.
+    std::vector<double> light_, stamps_, residual_, pull_, ones_, gradient_, solution_, blurred_, weighed_, diagonal_;
     std::vector<FitPatch> patches_, seen_;
     SymmetricMatrix normal_, factor_, noise_;
 };

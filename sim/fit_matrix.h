@@ -4,15 +4,9 @@
 #include <cstddef>
 #include <vector>
 
-namespace star {
+#include "sim/fit_simd.h"
 
-/// One to three functions of the pixels (derivatives by a star's x, y, flux; a sky), zero outside a rectangle.
-struct FitPatch {
-    int x0 = 0, y0 = 0, w = 0, h = 0;  ///< in the fit's rectangle of pixels, inside it
-    const double* first = nullptr;     ///< planes[0] at (x0, y0)
-    int planes = 3;
-    std::ptrdiff_t plane = 0, line = 0;  ///< from a plane to the next, from a row to the next
-};
+namespace star {
 
 /// n rows of n; a symmetric matrix of which the upper triangle counts.
 struct SymmetricMatrix {
@@ -25,14 +19,16 @@ struct SymmetricMatrix {
 };
 
 /// out(i, j) = sum over pixels of weight f_i f_j, the functions of the patches one after the other. weight: rows of
-/// `width`.
-void overlap_matrix(const std::vector<FitPatch>& patches, const double* weight, int width, SymmetricMatrix& out);
+/// `width`. scratch: overwritten.
+void overlap_matrix(const FitKernels& kernels, const std::vector<FitPatch>& patches, const double* weight, int width,
+                    std::vector<double>& scratch, SymmetricMatrix& out);
+
+/// out[i] = sum over pixels of image f_i. image: rows of `width`.
+void overlap_image(const FitKernels& kernels, const std::vector<FitPatch>& patches, const double* image, int width,
+                   std::vector<double>& out);
 
 /// m becomes its Cholesky factor U^T U (upper triangle). A pivot below 1e-10 of its diagonal is raised to that; a
-/// parameter whose diagonal is 0 (nothing is known of it) gets a row of zeros.
-void cholesky(SymmetricMatrix& m);
-
-/// x = (U^T U)^-1 x; 0 for parameters of which nothing is known.
-void solve_cholesky(const SymmetricMatrix& u, std::vector<double>& x);
+/// parameter whose diagonal is 0 (nothing is known of it) gets a row of zeros. diagonal: scratch, overwritten.
+void cholesky(const FitKernels& kernels, SymmetricMatrix& m, std::vector<double>& diagonal);
 
 }  // namespace star

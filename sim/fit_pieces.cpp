@@ -95,15 +95,15 @@ void PieceFit::on_host(Stream stream, PieceFit* self, const FitScene* scene, con
         Worker& w = self->workers_[std::size_t(worker)];
         const std::size_t from = runs[std::size_t(run)], to = runs[std::size_t(run) + 1];
         const LocalPsf psf = psf_of(q->pieces[from], scene->psf());
-        GroupFit fit(self->stamp_at(scene->psf(), psf, w.stamp), q->limits);
+        if (!w.fit) w.fit.emplace(stream.pool->isa());
+        w.fit->use(self->stamp_at(scene->psf(), psf, w.stamp), q->limits);
         for (std::size_t i = from; i < to; ++i) {
             const FitPiece& piece = q->pieces[i];
             const std::size_t first = std::size_t(piece.first), own = std::size_t(piece.own);
             const std::span<FitStar> stars = q->stars.subspan(first, std::size_t(piece.stars));
             weigh(*scene, piece, stars.first(own), q->reach, w.pixels);
-            if (q->drawn) fit.add(w.pixels, stars, 1);
-            q->results[i] = fit.fit(w.pixels, stars);
-            if (!q->errors.empty()) fit.errors(w.pixels, stars, scene->kernel(), q->errors.subspan(first, own));
+            q->results[i] = w.fit->fit(w.pixels, stars, q->drawn);
+            if (!q->errors.empty()) w.fit->errors(w.pixels, stars, scene->kernel(), q->errors.subspan(first, own));
         }
     });
 }

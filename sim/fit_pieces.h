@@ -43,6 +43,7 @@ private:
     struct Worker {
         FitPixels pixels;
         std::optional<FisherStamp> stamp;
+        std::optional<GroupFit> fit;
     };
     Stream stream_;
     FisherStamp stamp_;

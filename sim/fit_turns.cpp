@@ -95,7 +95,8 @@ void FieldFit::choose_among(std::span<const FitUnit> units, std::span<const int>
             StarChoice& c = *choices[std::size_t(i)];
             if (c.wanted().empty()) return;
             const Box& b = unit_of(i).box;
-            GroupFit fit(fit_.stamp_at(scene_.psf(), scene_.psf().at(b.x(), b.y()), stamps[std::size_t(worker)]), how);
+            GroupFit fit(fit_.stamp_at(scene_.psf(), scene_.psf().at(b.x(), b.y()), stamps[std::size_t(worker)]), how,
+                         scene_.pool().isa());
             c.go_on(fit);
         });
     }

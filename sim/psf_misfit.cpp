@@ -83,7 +83,7 @@ std::optional<Judged> Witnesses::judge(const IsolatedStar& isolated, const PsfMa
         const double light = std::max(0.0, star.flux * e);
         return selection.sigma * selection.sigma + (electrons_per_unit > 0 ? light / electrons_per_unit : 0);
     };
-    GroupFit fit(stamp, {});
+    GroupFit fit(stamp, {}, Isa::baseline);
     GroupResult result;
     for (int round = 0; round < 2; ++round) {  // the second with the first one's weights
         std::fill(p.weight.begin(), p.weight.end(), 0.0);

@@ -89,7 +89,7 @@ TEST_CASE("fit: pulls of isolated stars, raw and drizzled") {
         const Seen seen = observe(pool, stars, psf, e, size, size, 5);
         const FisherStamp stamp(psf, 1e-5);
         const auto kernel = drizzle_kernel(drizzle);
-        GroupFit fit(stamp, {});
+        GroupFit fit(stamp, {}, pool.isa());
         Pulls flux, x, y;
         int unconverged = 0;
         for (const PointSource& s : stars) {
@@ -124,7 +124,7 @@ TEST_CASE("fit: pairs one to two FWHM apart scatter as the Cramér-Rao bound say
     const Psf psf = Psf::moffat(1.7, 3, {6, 10});
     const FisherStamp stamp(psf, 1e-5);
     const int side = 20, pitch = 30, size = side * pitch, n = side * side;
-    GroupFit fit(stamp, {});
+    GroupFit fit(stamp, {}, pool.isa());
     double pooled = 0;
     int cases = 0;
     for (double separation : {1.0, 1.5, 2.0})
