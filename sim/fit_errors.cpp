@@ -12,7 +12,8 @@ namespace {
 // to the pixels. The grown patch's planes lie one after the other in `to`.
 class Blur {
 public:
-    Blur(const FitPixels& p, std::span<const double> kernel) : p_(p), kernel_(kernel), reach_(int(kernel.size()) / 2) {}
+    Blur(const FitKernels& sums, const FitPixels& p, std::span<const double> kernel)
+        : sums_(sums), p_(p), kernel_(kernel), reach_(int(kernel.size()) / 2) {}
 
     FitPatch grown(const FitPatch& a) const {
         FitPatch g = a;
@@ -24,33 +25,29 @@ public:
     }
 
     void operator()(const FitPatch& a, int plane, const FitPatch& g, double* to) {
+        weighed_.resize(std::size_t(a.w) * std::size_t(a.h));
+        sums_.weigh({a.x0, a.y0, a.w, a.h, a.first + plane * a.plane, 1, 0, a.line}, p_.weight.data(), p_.w,
+                    weighed_.data());
         across_.assign(std::size_t(a.h) * std::size_t(g.w), 0.0);
-        for (int y = 0; y < a.h; ++y) {
-            const double* f = a.first + plane * a.plane + y * a.line;
-            const double* w = p_.weight.data() + std::ptrdiff_t(a.y0 + y) * p_.w + a.x0;
-            double* row = across_.data() + std::ptrdiff_t(y) * g.w;
-            for (int x = 0; x < a.w; ++x) {
-                if (!(w[x] > 0)) continue;
-                const int centre = a.x0 + x - g.x0;
-                for (int k = std::max(-reach_, -centre); k <= std::min(reach_, g.w - 1 - centre); ++k)
-                    row[centre + k] += kernel_[std::size_t(k + reach_)] * w[x] * f[x];
-            }
+        for (int k = -reach_; k <= reach_; ++k) {
+            const int x0 = a.x0 - g.x0 + k, from = std::max(0, -x0), to_x = std::min(a.w, g.w - x0);
+            sums_.add({x0 + from, 0, to_x - from, a.h, weighed_.data() + from, 1, 0, a.w},
+                      kernel_[std::size_t(k + reach_)], across_.data(), g.w);
         }
         std::fill_n(to, std::size_t(g.w) * std::size_t(g.h), 0.0);
-        for (int y = 0; y < a.h; ++y) {
-            const int centre = a.y0 + y - g.y0;
-            for (int k = std::max(-reach_, -centre); k <= std::min(reach_, g.h - 1 - centre); ++k)
-                for (int x = 0; x < g.w; ++x)
-                    to[std::ptrdiff_t(centre + k) * g.w + x] +=
-                        kernel_[std::size_t(k + reach_)] * across_[std::size_t(y) * std::size_t(g.w) + std::size_t(x)];
+        for (int k = -reach_; k <= reach_; ++k) {
+            const int y0 = a.y0 - g.y0 + k, from = std::max(0, -y0), to_y = std::min(a.h, g.h - y0);
+            sums_.add({0, y0 + from, g.w, to_y - from, across_.data() + std::ptrdiff_t(from) * g.w, 1, 0, g.w},
+                      kernel_[std::size_t(k + reach_)], to, g.w);
         }
     }
 
 private:
+    const FitKernels& sums_;
     const FitPixels& p_;
     std::span<const double> kernel_;
     int reach_;
-    std::vector<double> across_;
+    std::vector<double> weighed_, across_;
 };
 
 }  // namespace
@@ -65,7 +62,7 @@ void GroupFit::errors(const FitPixels& p, std::span<const FitStar> stars, std::s
     if (correlated) {
         if (!at_result_) fill(p, stars, window_, planes());
         at_result_ = true;
-        Blur blur(p, kernel);
+        Blur blur(sums_of_, p, kernel);
         seen_.clear();
         std::size_t size = 0;
         for (const FitPatch& a : patches_) {

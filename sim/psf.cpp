@@ -103,10 +103,11 @@ Psf::Phase Psf::phase(double offset, int plane, int line) const {
     const Table& t = *table_;
     const SplineNodes nodes = spline_nodes(offset, middle(), t.oversampling);
     Phase p{};
+    int phase = nodes.first % t.oversampling, pixel = nodes.first / t.oversampling;
     for (int i = 0; i < 4; ++i) {
-        const int node = nodes.first + i;
-        p.at[i] = node % t.oversampling * plane + node / t.oversampling * line;
+        p.at[i] = phase * plane + pixel * line;
         p.weight[i] = spline_weight(nodes.f, i);
+        if (++phase == t.oversampling) phase = 0, ++pixel;
     }
     return p;
 }
