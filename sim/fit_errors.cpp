@@ -28,17 +28,19 @@ public:
         weighed_.resize(std::size_t(a.w) * std::size_t(a.h));
         sums_.weigh({a.x0, a.y0, a.w, a.h, a.first + plane * a.plane, 1, 0, a.line}, p_.weight.data(), p_.w,
                     weighed_.data());
-        across_.assign(std::size_t(a.h) * std::size_t(g.w), 0.0);
-        for (int k = -reach_; k <= reach_; ++k) {
-            const int x0 = a.x0 - g.x0 + k, from = std::max(0, -x0), to_x = std::min(a.w, g.w - x0);
-            sums_.add({x0 + from, 0, to_x - from, a.h, weighed_.data() + from, 1, 0, a.w},
-                      kernel_[std::size_t(k + reach_)], across_.data(), g.w);
+        const int taps = 2 * reach_ + 1, margin = 2 * reach_, left = a.x0 - g.x0, below = a.y0 - g.y0;
+        row_.assign(std::size_t(a.w + 2 * margin), 0.0);
+        across_.resize(std::size_t(a.h) * std::size_t(g.w));
+        for (int y = 0; y < a.h; ++y) {
+            std::copy_n(weighed_.data() + std::ptrdiff_t(y) * a.w, a.w, row_.data() + margin);
+            sums_.blend(row_.data() + margin + reach_ - left, -1, kernel_.data(), taps,
+                        across_.data() + std::ptrdiff_t(y) * g.w, g.w);
         }
-        std::fill_n(to, std::size_t(g.w) * std::size_t(g.h), 0.0);
-        for (int k = -reach_; k <= reach_; ++k) {
-            const int y0 = a.y0 - g.y0 + k, from = std::max(0, -y0), to_y = std::min(a.h, g.h - y0);
-            sums_.add({0, y0 + from, g.w, to_y - from, across_.data() + std::ptrdiff_t(from) * g.w, 1, 0, g.w},
-                      kernel_[std::size_t(k + reach_)], to, g.w);
+        for (int y = 0; y < g.h; ++y) {
+            const int last = y - below + reach_;  // row of `across_` that the kernel's first number meets
+            const int from = std::max(0, last - (a.h - 1)), count = std::min(taps, last + 1) - from;
+            sums_.blend(across_.data() + std::ptrdiff_t(last - from) * g.w, -g.w, kernel_.data() + from, count,
+                        to + std::ptrdiff_t(y) * g.w, g.w);
         }
     }
 
@@ -47,7 +49,7 @@ private:
     const FitPixels& p_;
     std::span<const double> kernel_;
     int reach_;
-    std::vector<double> weighed_, across_;
+    std::vector<double> weighed_, row_, across_;
 };
 
 }  // namespace

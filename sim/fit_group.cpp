@@ -51,15 +51,18 @@ void GroupFit::fill(const FitPixels& p, std::span<const FitStar> stars, const Wi
     patches_.push_back({window.x0, window.y0, window.x1 - window.x0, window.y1 - window.y0, ones_.data(), 1, 0, 0});
 }
 
-// Of the stars as they were filled last, with these fluxes.
-double GroupFit::evaluate(const FitPixels& p, std::span<const FitStar> stars, double sky) {
-    residual_.resize(light_.size()), pull_.resize(light_.size());
+// What these stars, as they were filled last, and the sky leave of the light.
+void GroupFit::subtract(const FitPixels& p, std::span<const FitStar> stars, double sky) {
     for (std::size_t i = 0; i < light_.size(); ++i) residual_[i] = light_[i] - sky;
     for (std::size_t i = 0; i < stars.size(); ++i) sums_of_.add(patches_[i], -stars[i].flux, residual_.data(), p.w);
+}
+
+// Chi^2 of the residual; with it the pull.
+double GroupFit::chi2(const FitPixels& p) {
     for (std::size_t i = 0; i < light_.size(); ++i) pull_[i] = p.weight[i] * residual_[i];
-    double chi2 = 0;
-    sums_of_.meet({pull_.data(), residual_.data(), 1, 1, 0, 0, 0, 0, 1, int(light_.size())}, &chi2);
-    return chi2;
+    double sum = 0;
+    sums_of_.meet({pull_.data(), residual_.data(), 1, 1, 0, 0, 0, 0, 1, int(light_.size())}, &sum);
+    return sum;
 }
 
 void GroupFit::normal_equations(const FitPixels& p, bool same_stamps) {
@@ -87,14 +90,16 @@ bool GroupFit::step(const FitPixels& p, std::span<FitStar> stars, double& lambda
         trial_[i].y = fit_rules::moved(limits_, stars[i].y, by[1], start_[i].y);
     }
     if (limits_.moves) fill(p, trial_, window_, 3);
-    const double sky = result.sky + solution_.back(), chi2 = evaluate(p, trial_, sky);
+    const double sky = result.sky + solution_.back();
+    subtract(p, trial_, sky);
+    const double left = chi2(p);
     ++result.iterations;
-    const fit_rules::Verdict verdict = fit_rules::judge(limits_, result.chi2, chi2, lambda);
+    const fit_rules::Verdict verdict = fit_rules::judge(limits_, result.chi2, left, lambda);
     result.converged = verdict.converged;
     at_result_ = verdict.taken || !limits_.moves;
     if (verdict.taken) {
         std::copy(trial_.begin(), trial_.end(), stars.begin());
-        result.sky = sky, result.chi2 = chi2;
+        result.sky = sky, result.chi2 = left;
         normal_equations(p, !limits_.moves);
     }
     return verdict.goes_on;
@@ -112,9 +117,14 @@ GroupResult GroupFit::fit(const FitPixels& p, std::span<FitStar> stars, bool dra
     at_result_ = true;
     light_.resize(p.light.size());
     for (std::size_t i = 0; i < light_.size(); ++i) light_[i] = p.weight[i] > 0 ? p.light[i] : 0;
-    if (drawn)
+    residual_.resize(light_.size()), pull_.resize(light_.size());
+    if (drawn) {
+        residual_ = light_;
         for (std::size_t i = 0; i < stars.size(); ++i) sums_of_.add(patches_[i], stars[i].flux, light_.data(), p.w);
-    result.chi2 = evaluate(p, stars, 0);
+    } else {
+        subtract(p, stars, 0);
+    }
+    result.chi2 = chi2(p);
     normal_equations(p, false);
     if (!result.pixels) return result;
     double lambda = fit_rules::first_lambda;

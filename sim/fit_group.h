@@ -54,7 +54,8 @@ private:
     static Window weighty(const FitPixels& pixels);
     int planes() const { return limits_.moves ? 3 : 1; }  // of a star
     void fill(const FitPixels& pixels, std::span<const FitStar> stars, const Window& window, int planes);
-    double evaluate(const FitPixels& pixels, std::span<const FitStar> stars, double sky);
+    void subtract(const FitPixels& pixels, std::span<const FitStar> stars, double sky);
+    double chi2(const FitPixels& pixels);
     void normal_equations(const FitPixels& pixels, bool same_stamps);
     bool step(const FitPixels& pixels, std::span<FitStar> stars, double& lambda, GroupResult& result);
 

@@ -14,15 +14,27 @@ namespace {
 // Looks at the pixels around the piece's own stars.
 void weigh(const FitScene& scene, const FitPiece& piece, std::span<const FitStar> own, double reach, FitPixels& p) {
     scene.cut_out(piece, p);
+    const double reach2 = reach * reach;
+    const auto first = [](double v, int size) { return int(std::clamp(v, 0.0, double(size))); };
+    for (const FitStar& s : own)
+        for (int y = 0; y < p.h; ++y) {
+            const double dy = p.row + y + 0.5 - s.y;
+            if (!(dy * dy <= reach2)) continue;
+            const double half = std::isinf(reach2) ? INFINITY : std::sqrt(reach2 - dy * dy) + 1,
+                         middle = s.x - p.column - 0.5;
+            const int x1 = first(middle + half + 1, p.w);
+            for (int x = first(middle - half, p.w); x < x1; ++x) {
+                const double dx = p.column + x + 0.5 - s.x;
+                if (dx * dx + dy * dy <= reach2) p.weight[std::size_t(y) * std::size_t(p.w) + std::size_t(x)] = 1;
+            }
+        }
     for (int y = 0; y < p.h; ++y)
         for (int x = 0; x < p.w; ++x) {
-            const std::size_t i = std::size_t(y) * std::size_t(p.w) + std::size_t(x);
-            if (!scene.usable(std::size_t(p.row + y) * std::size_t(scene.image().width) + std::size_t(p.column + x)))
-                continue;
-            for (std::size_t s = 0; s < own.size() && p.weight[i] == 0; ++s) {
-                const double dx = p.column + x + 0.5 - own[s].x, dy = p.row + y + 0.5 - own[s].y;
-                if (dx * dx + dy * dy <= reach * reach) p.weight[i] = 1 / p.variance[i];
-            }
+            double& w = p.weight[std::size_t(y) * std::size_t(p.w) + std::size_t(x)];
+            if (w == 0) continue;
+            const bool usable =
+                scene.usable(std::size_t(p.row + y) * std::size_t(scene.image().width) + std::size_t(p.column + x));
+            w = usable ? 1 / p.variance[std::size_t(y) * std::size_t(p.w) + std::size_t(x)] : 0;
         }
 }
 

@@ -58,6 +58,16 @@ void add(const FitPatch& p, double factor, double* image, int width) {
     }
 }
 
+void blend(const double* in, std::ptrdiff_t step, const double* factors, int taps, double* out, int count) {
+    for_columns(
+        count, [&](int i, auto some) __attribute__((always_inline)) {
+            Doubles sums{};
+            const double* from = in + i;
+            for (int t = 0; t < taps; ++t, from += step) sums = multiply_add(every(factors[t]), some.load(from), sums);
+            some.store(out + i, sums);
+        });
+}
+
 // to += factor * row, from column `first` on.
 [[gnu::always_inline]] inline void add_row(double factor, const double* row, int first, int n, double* to) {
     const Doubles times = every(factor);
@@ -105,6 +115,6 @@ double form(const double* m, int n, const double* x) {
 
 }  // namespace
 
-const FitKernels fit_kernels{meet, weigh, add, eliminate, solve, form};
+const FitKernels fit_kernels{meet, weigh, add, blend, eliminate, solve, form};
 
 }  // namespace star::STAR_ISA

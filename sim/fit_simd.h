@@ -32,6 +32,8 @@ struct FitKernels {
     void (*weigh)(const FitPatch&, const double* weight, int width, double* out);
     /// image += factor * the patch's last plane. image: as weight.
     void (*add)(const FitPatch&, double factor, double* image, int width);
+    /// out[i] = sum over t < taps of factors[t] in[i + t * step], i < count.
+    void (*blend)(const double* in, std::ptrdiff_t step, const double* factors, int taps, double* out, int count);
     /// For k < i <= j < n: m[i][j] -= m[k][i] m[k][j], rows of n.
     void (*eliminate)(double* m, int n, int k);
     /// x = (U^T U)^-1 x, U an upper triangle in n rows of n; 0 for rows whose diagonal isn't above 0. x is 0 before
