@@ -176,3 +176,44 @@ TEST_CASE("fit: pairs one to two FWHM apart scatter as the Cramér-Rao bound say
     MESSAGE("all pairs: ", pooled, " of the bound");
     CHECK(pooled < 1.1);
 }
+
+TEST_CASE("fit: instruction sets differ by rounding alone, and light may be put back by the fit") {
+    ThreadPool pool(2);
+    const Exposure e = exposure(0.4);
+    const Psf psf = image_psf(Psf::moffat(1.7, 3, {6, 10}), e);
+    const FisherStamp stamp(psf, 1e-5);
+    const auto kernel = drizzle_kernel(0.4);
+    const std::vector<PointSource> stars{{20.3, 20.1, 9000}, {22.9, 19.2, 4000}, {18.2, 23.7, 2500}, {27, 26.4, 6000}};
+    const Seen seen = observe(pool, stars, psf, e, 40, 40, 3);
+    std::vector<FitStar> start;
+    for (const PointSource& s : stars) start.push_back({s.x + 0.1, s.y - 0.1, 0.9 * s.flux});
+    const FitPixels whole = around(seen, psf, start, 22, 22, 2.5 * psf.fwhm(), e);
+    for (const bool moves : {true, false}) {
+        GroupLimits limits;
+        limits.moves = moves;
+        std::vector<FitStar> want;
+        std::vector<FitErrors> sigma;
+        for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+            for (const bool drawn : {false, true}) {
+                if (isa > best_isa()) continue;
+                CAPTURE(isa_name(isa));
+                CAPTURE(drawn);
+                FitPixels p = whole;
+                GroupFit fit(stamp, limits, isa);
+                if (drawn) fit.add(p, start, -1);
+                std::vector<FitStar> got = start;
+                std::vector<FitErrors> errors(got.size());
+                CHECK(fit.fit(p, got, drawn).converged);
+                fit.errors(p, got, kernel, errors);
+                if (want.empty()) want = got, sigma = errors;
+                // Sums of a few hundred products; a well-conditioned system makes little more of their rounding.
+                for (std::size_t i = 0; i < got.size(); ++i) {
+                    CHECK(std::fabs(got[i].flux - want[i].flux) <= 1e-9 * sigma[i].flux);
+                    CHECK(std::fabs(errors[i].flux - sigma[i].flux) <= 1e-9 * sigma[i].flux);
+                    CHECK(std::fabs(got[i].x - want[i].x) <= (moves ? 1e-9 * sigma[i].x : 0));
+                    CHECK(std::isnan(errors[i].y) == !moves);
+                    if (moves) CHECK(std::fabs(errors[i].y - sigma[i].y) <= 1e-9 * sigma[i].y);
+                }
+            }
+    }
+}
